@@ -1,0 +1,90 @@
+# The chain search → train → prune → export → bench → report, and what a contributor runs.
+# Everything lands in .venv; nothing else has to be set up but Python 3.11 or newer.
+
+PYTHON ?= python3
+# The address of an extra package index for pip, such as PyTorch's index of CPU builds (see pytorch.org, "Get started").
+EXTRA_INDEX ?=
+PHOTOS ?= sample_images
+RUN ?= runs/photos
+SEARCH_BUDGET ?= 10m
+TRAIN_BUDGET ?= 10m
+KEEP_MACS ?= 0.6
+IMAGES ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA_INDEX))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format search train prune export bench report clean \
+	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-demo
+
+help:  ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
+	@echo
+	@echo "Variables: PYTHON EXTRA_INDEX PHOTOS RUN SEARCH_BUDGET TRAIN_BUDGET KEEP_MACS IMAGES"
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 6; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_FLAGS) --upgrade pip
+	$(BIN)/python -m pip install $(PIP_FLAGS) torch==$$(sed -n 's/^torch==//p' constraints.txt)
+	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev]'
+	@touch $@
+
+setup: $(INSTALLED)  ## Make .venv and install pixsearch with everything pinned
+
+demo: setup  ## The main job on sample_images: search, train, prune, export, bench, report (8 minutes)
+	$(BIN)/pixsearch run sample_images/demo.yaml --out runs/demo --again
+
+test: setup  ## The test suite
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
+
+check: setup  ## ruff, mypy and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup  ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+search: setup  ## Search on PHOTOS into RUN
+	$(BIN)/pixsearch search $(PHOTOS) --budget $(SEARCH_BUDGET) --out $(RUN)
+
+train: setup  ## Train the knee of RUN's front
+	$(BIN)/pixsearch train $(RUN) --pick knee --budget $(TRAIN_BUDGET)
+
+prune: setup  ## Remove channels of RUN's model down to KEEP_MACS of its multiply-adds
+	$(BIN)/pixsearch prune $(RUN) --keep-macs $(KEEP_MACS)
+
+export: setup  ## Write RUN's models as ONNX, float and int8
+	$(BIN)/pixsearch export $(RUN) --int8
+
+bench: setup  ## Measure RUN's exported models on the photos in IMAGES
+	@test -n "$(IMAGES)" || { echo "Name the folder of photos to report on, none of which was trained on: make bench IMAGES=..." >&2; exit 2; }
+	$(BIN)/pixsearch bench $(RUN) --images $(IMAGES)
+
+report: setup  ## Write RUN/report.html
+	$(BIN)/pixsearch report $(RUN)
+
+benchmark-overhead: setup  ## Samples per second of train against a bare PyTorch loop
+	$(BIN)/python benchmarks/train_overhead.py
+
+benchmark-startup: setup  ## Wall time of pixsearch --help
+	$(BIN)/python benchmarks/startup.py
+
+benchmark-data: setup  ## Index and cache of 800 2K photos: time, memory, disk
+	$(BIN)/python benchmarks/data_index.py
+
+benchmark-hypervolume: setup  ## nsga2 against random (DATA=..., VAL=...); resumes row by row
+	$(BIN)/python benchmarks/search_hypervolume.py --data $(DATA) --val $(VAL)
+
+benchmark-demo: setup  ## The demo's wall time by stage
+	$(BIN)/python benchmarks/demo_time.py
+
+clean:  ## Remove what the targets above made, but for .venv and runs
+	rm -rf build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Accuracy and latency of exported models on a target."""

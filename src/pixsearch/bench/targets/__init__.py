@@ -1,0 +1,1 @@
+"""Where an exported model is measured, one file a target."""

@@ -1,0 +1,61 @@
+"""The card a model file carries: what it is, where it comes from and how it may be fed; the same in safetensors and ONNX."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from pixsearch.errors import DataError
+from pixsearch.signature import Signature
+
+KEY = "pixsearch"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """All that is said about a model beside its weights.
+
+    `name` is what tables show (`3fa9c2d1`, `fsrcnn`); `stage` what was done last (`trained`, `pruned`); `precision`
+    `float` or `int8`. `genotype` is the architecture's JSON with its `space`. `multiple`: input height and width must be multiples of it
+    (inference pads and crops). `receptive_radius`: input pixels around a pixel that its output depends on, so tiles that
+    overlap by as much are exact. `macs_720p` counts multiply-adds for a 1280×720 output. `training` and `calibration`
+    are the records of how the weights and the quantization came to be.
+    """
+
+    name: str
+    stage: str
+    precision: str
+    signature: Signature
+    genotype: dict[str, Any]
+    multiple: int
+    receptive_radius: int
+    macs_720p: float
+    params: int
+    training: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What a table calls this model: `3fa9c2d1 float`, `3fa9c2d1 pruned`, `3fa9c2d1 pruned int8`."""
+        words = [self.name] + (["pruned"] if self.stage == "pruned" else [])
+        if self.precision != "float" or self.stage != "pruned":
+            words.append(self.precision)
+        return " ".join(words)
+
+    def with_(self, **changes: Any) -> ModelCard:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+    def dumps(self) -> str:
+        """JSON text, for a metadata value."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def loads(cls, text: str, source: str) -> ModelCard:
+        """The card in `text`; `DataError` naming `source` when it is not one."""
+        try:
+            data = json.loads(text)
+            return cls(**{**data, "signature": Signature.from_json(data["signature"])})
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"`{source}` carries no readable pixsearch card ({error}). Train or export it again.") from error

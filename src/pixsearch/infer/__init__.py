@@ -1,0 +1,1 @@
+"""Run an ONNX model on pictures of any size, with ONNX Runtime alone."""

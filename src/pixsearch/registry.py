@@ -1,0 +1,67 @@
+"""Names of implementations and where they live, loaded when first asked for so that `--help` imports no torch."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from pixsearch.errors import UsageError
+
+
+def closest(word: str, known: list[str]) -> str:
+    """` Did you mean `x`?` or an empty string, to end an error message with."""
+    match = difflib.get_close_matches(word, known, n=1)
+    return f" Did you mean `{match[0]}`?" if match else ""
+
+
+class Registry:
+    """Implementations of one kind by name; each entry is `module:attribute`.
+
+    Unknown names raise `UsageError` with the closest match. A failed `add` leaves the registry as it was.
+    """
+
+    def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
+        self.kind = kind
+        self._entries: dict[str, str] = {}
+        for name, place in entries.items():
+            self.add(name, place)
+
+    def names(self) -> list[str]:
+        """All names, in the order they were added."""
+        return list(self._entries)
+
+    def add(self, name: str, place: str) -> None:
+        """Register `place` (`module:attribute`) under `name`; a name can be taken once."""
+        module, _, attribute = place.partition(":")
+        if not module or not attribute:
+            raise UsageError(f"The {self.kind} `{name}` points to `{place}`. Write it as `module:attribute`.")
+        if name in self._entries:
+            raise UsageError(f"There already is a {self.kind} `{name}` ({self._entries[name]}). Choose another name.")
+        self._entries[name] = place
+
+    def load(self, name: str) -> Any:
+        """The implementation called `name`; its module is imported now."""
+        if name not in self._entries:
+            known = self.names()
+            raise UsageError(f"There is no {self.kind} `{name}`.{closest(name, known)} Known: {', '.join(known)}.")
+        module, _, attribute = self._entries[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+
+TASKS = Registry("task", {"sr": "pixsearch.tasks.sr:SuperResolution"})
+
+SPACES = Registry("space", {"mobile": "pixsearch.space.mobile:MobileSpace", "reference": "pixsearch.space.reference:ReferenceSpace"})
+
+BUILDERS = Registry(
+    "network builder", {"mobile": "pixsearch.nn.mobile:build_mobile", "reference": "pixsearch.nn.reference:build_reference"}
+)
+
+STRATEGIES = Registry(
+    "strategy", {"random": "pixsearch.search.strategies.random:RandomSearch", "nsga2": "pixsearch.search.strategies.nsga2:Nsga2"}
+)
+
+TARGETS = Registry("target", {"local": "pixsearch.bench.targets.local:LocalTarget"})
+
+EXECUTORS = Registry("executor", {"inprocess": "pixsearch.search.executors.inprocess:InProcess"})

@@ -1,0 +1,1 @@
+"""Show what a run recorded, from the record alone."""

@@ -1,0 +1,1 @@
+"""Which genotype to try next, one file a strategy."""

@@ -1,0 +1,67 @@
+"""What crosses a model's border: named planes with their channels and ranges, and the scale between input and output."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from pixsearch.errors import DataError
+
+Color = Literal["y", "rgb"]
+
+
+@dataclass(frozen=True)
+class Port:
+    """One named array of shape (N, channels, H, W), float32, with values from `low` to `high`."""
+
+    name: str
+    channels: int
+    low: float = 0.0
+    high: float = 1.0
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The border of a model: task, scale (output side / input side), colour, ports.
+
+    `color` is `y` (luma of BT.601, chroma is the caller's business) or `rgb`. `state` names arrays that a streaming
+    model takes from the frame before and hands to the next one.
+    """
+
+    task: str
+    scale: int
+    color: Color
+    inputs: tuple[Port, ...]
+    output: Port
+    state: tuple[Port, ...] = field(default=())
+
+    @property
+    def in_channels(self) -> int:
+        """Channels over all inputs."""
+        return sum(port.channels for port in self.inputs)
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the output."""
+        return self.output.channels
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for metadata and records."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Signature:
+        """The signature that `to_json` wrote; `DataError` when a field is missing or strange."""
+        try:
+            return cls(
+                task=data["task"],
+                scale=data["scale"],
+                color=data["color"],
+                inputs=tuple(Port(**port) for port in data["inputs"]),
+                output=Port(**data["output"]),
+                state=tuple(Port(**port) for port in data["state"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                f"A model's signature cannot be read ({error}). The file was not written by pixsearch or is damaged."
+            ) from error

@@ -1,0 +1,1 @@
+"""Genotypes and their operators, with closed-form costs; knows no torch."""

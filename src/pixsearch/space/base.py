@@ -1,0 +1,137 @@
+"""What every space of architectures offers: genotypes, the operators that vary them, and their costs in closed form."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from pixsearch.errors import DataError, InfeasibleError
+from pixsearch.registry import SPACES
+from pixsearch.signature import Signature
+
+REPAIR_TRIES = 200
+FRAME = (720, 1280)
+
+
+@dataclass(frozen=True)
+class Genotype(ABC):
+    """One architecture: frozen, hashable, JSON, with a short id that is stable across runs and machines."""
+
+    space: ClassVar[str]
+
+    @abstractmethod
+    def genes(self) -> dict[str, Any]:
+        """The genes as plain JSON values, without the name of the space."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The genes and the name of their space."""
+        return {"space": self.space, **self.genes()}
+
+    @property
+    def id(self) -> str:
+        """Eight hexadecimal digits of a hash of the genes."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+G = TypeVar("G", bound=Genotype)
+
+
+class Space(ABC, Generic[G]):
+    """A family of architectures for one signature.
+
+    Operators return members of the space in canonical form (two genotypes that build the same network are equal), draw
+    only from the generator they are given and never change their arguments. Costs are exact: a test compares them with
+    the counted network. They hold for float32.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, signature: Signature) -> None:
+        self.signature = signature
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator) -> G:
+        """A random member."""
+
+    @abstractmethod
+    def mutate(self, genotype: G, rng: np.random.Generator) -> G:
+        """A member that differs from `genotype` in one or a few genes."""
+
+    @abstractmethod
+    def crossover(self, first: G, second: G, rng: np.random.Generator) -> G:
+        """A member made of genes of both parents."""
+
+    @abstractmethod
+    def shrink(self, genotype: G, rng: np.random.Generator) -> G:
+        """A cheaper member near `genotype`; the smallest member returns itself."""
+
+    @abstractmethod
+    def smallest(self) -> G:
+        """The member with the fewest multiply-adds."""
+
+    @abstractmethod
+    def largest(self) -> G:
+        """The member with the most multiply-adds."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """How many genotypes there are."""
+
+    @abstractmethod
+    def macs_per_pixel(self, genotype: G) -> float:
+        """Counted multiply-adds an output pixel (convolutions only, as the field counts them)."""
+
+    @abstractmethod
+    def params(self, genotype: G) -> int:
+        """Trainable values of the deploy form."""
+
+    @abstractmethod
+    def memory_bytes(self, genotype: G) -> int:
+        """Peak bytes of float32 activations alive at once for one 1280×720 output frame."""
+
+    @abstractmethod
+    def multiple(self, genotype: G) -> int:
+        """Input height and width must be multiples of this."""
+
+    @abstractmethod
+    def receptive_radius(self, genotype: G) -> int:
+        """Input pixels to each side that an output pixel can depend on (rounded up to `multiple`)."""
+
+    @abstractmethod
+    def parse(self, genes: dict[str, Any]) -> G:
+        """The genotype with these genes; `DataError` naming the gene that is wrong."""
+
+    @abstractmethod
+    def describe(self, genotype: G) -> str:
+        """One line for people: `conv3 16 relu ×5, skip bicubic`."""
+
+    def macs_720p(self, genotype: G) -> float:
+        """Counted multiply-adds for a 1280×720 output."""
+        return self.macs_per_pixel(genotype) * FRAME[0] * FRAME[1]
+
+    def repair(self, genotype: G, fits: Callable[[G], bool], rng: np.random.Generator) -> G:
+        """The nearest member for which `fits` holds, by shrinking step by step; `InfeasibleError` after a cap on tries."""
+        current = genotype
+        for _ in range(REPAIR_TRIES):
+            if fits(current):
+                return current
+            smaller = self.shrink(current, rng)
+            if smaller == current:
+                break
+            current = smaller
+        raise InfeasibleError(f"No member of the space `{self.name}` near `{genotype.id}` fits the bounds. Loosen a bound.")
+
+
+def read_genotype(data: dict[str, Any], signature: Signature) -> tuple[Space[Any], Any]:
+    """The space and the genotype in a JSON object with a key `space`."""
+    if not isinstance(data, dict) or "space" not in data:
+        raise DataError("An architecture is a JSON object with a key `space`. Take one from a run's front.json.")
+    space: Space[Any] = SPACES.load(data["space"])(signature)
+    return space, space.parse({key: value for key, value in data.items() if key != "space"})

@@ -1,0 +1,1 @@
+"""What a model does to pixels, one file a task."""

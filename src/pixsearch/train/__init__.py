@@ -1,0 +1,1 @@
+"""Train a network: one straight loop and what it stands on."""
