@@ -57,5 +57,5 @@ class ModelCard:
         try:
             data = json.loads(text)
             return cls(**{**data, "signature": Signature.from_json(data["signature"])})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, DataError) as error:
             raise DataError(f"`{source}` carries no readable pixsearch card ({error}). Train or export it again.") from error

@@ -36,7 +36,7 @@ class EventLog:
         self.path = path
         self.listeners = listeners if listeners is not None else []
         try:
-            self._file = path.open("ab+")
+            self._file = path.open("ab+", buffering=0)
             self._drop_partial_line()
         except OSError as error:
             raise MachineError(f"`{path}` cannot be written ({error.strerror}). Free the disk or mend the permissions.") from error
@@ -56,7 +56,6 @@ class EventLog:
         line = json.dumps(event, allow_nan=False) + "\n"
         try:
             self._file.write(line.encode())
-            self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
             raise MachineError(f"`{self.path}` cannot be written ({error.strerror}). Free the disk, then resume the run.") from error

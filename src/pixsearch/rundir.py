@@ -20,7 +20,7 @@ import yaml
 from pixsearch import __version__
 from pixsearch.config import C, Config, differences, merge, read_yaml, validate
 from pixsearch.errors import DataError, MachineError, UsageError
-from pixsearch.events import EventLog, Listener
+from pixsearch.events import Event, EventLog, Listener, read_events
 
 STAGES = ("search", "train", "prune", "export", "bench")
 
@@ -198,6 +198,17 @@ def recorded_config(model: type[C], run: Path, name: str, changes: dict[str, Any
     if not path.exists():
         raise UsageError(f"`{run}` holds no {name} stage to resume. Check the path or start one with `pixsearch {name}`.")
     return validate(model, merge(read_yaml(path), changes or {}), str(path))
+
+
+def last_event(run: Path, name: str, kind: str) -> Event | None:
+    """The newest event of `kind` in the record of stage `name`, if there is one."""
+    found = [event for event in read_events(run / name / "events.jsonl") if event["kind"] == kind]
+    return found[-1] if found else None
+
+
+def finished(run: Path, name: str) -> bool:
+    """Whether the stage `name` came to its end."""
+    return last_event(run, name, "done") is not None
 
 
 def free_bytes(path: Path) -> int:

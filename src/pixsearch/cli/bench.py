@@ -1,0 +1,51 @@
+"""`pixsearch bench`: accuracy and latency of exported models, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pixsearch.cli import options as o
+
+
+def bench(
+    models: Annotated[
+        list[Path] | None, typer.Argument(metavar="MODEL.onnx|RUN...", help="ONNX files, or a run with all it exported.")
+    ] = None,
+    images: Annotated[list[Path] | None, typer.Option("--images", metavar="FOLDER", help="Photos to report on; repeat it.")] = None,
+    target: Annotated[str | None, typer.Option("--target", help="Where latency is measured: local.")] = None,
+    threads: Annotated[str | None, typer.Option("--threads", metavar="N,N", help="Thread counts to measure, e.g. 1,2.")] = None,
+    size: Annotated[str | None, typer.Option("--size", metavar="WxH", help="Output size that latency is measured at.")] = None,
+    repeats: Annotated[int | None, typer.Option("--repeats", help="Timed runs a model and thread count.")] = None,
+    reduce: o.Reduce = None,
+    cache: o.Cache = None,
+    cache_cap: o.CacheCap = None,
+    out: o.Out = None,
+    again: o.Again = False,
+    as_json: o.Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="The table as CSV on stdout, progress on stderr.", rich_help_panel=o.RECORD)] = False,
+) -> None:
+    """Measure MODELs on whole photos of FOLDER: PSNR, SSIM, latency, memory, size; the trivial baseline is always among them.
+
+    \b
+    Examples:
+      pixsearch bench runs/phone --images holdout/ --threads 1,2 --size 1280x720
+      pixsearch bench a.onnx b.onnx --images holdout/ --json > bench.json
+    """
+    from pixsearch.cli.output import Output
+    from pixsearch.cli.stages import Launch, bench_stage
+
+    settings = {
+        "bench": o.given(
+            images=images, target=target, threads=threads, size=size, repeats=repeats, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap
+        )
+    }
+    with Output(as_json, as_csv=csv) as output:
+        bench_stage(settings, Launch(out, again=again, output=output), models)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make `bench` a subcommand."""
+    app.command()(bench)

@@ -1,0 +1,58 @@
+"""The whole settings of a stage, as they are written to its config.resolved.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pixsearch.bench.config import BenchConfig
+from pixsearch.config import Config
+from pixsearch.data.config import DataConfig
+from pixsearch.export.config import ExportConfig
+from pixsearch.prune.config import PruneConfig
+from pixsearch.search.config import SearchConfig
+from pixsearch.tasks.config import TaskConfig
+from pixsearch.train.config import TrainConfig
+
+
+class SearchJob(Config):
+    """What `pixsearch search` is to do."""
+
+    task: TaskConfig = TaskConfig()
+    data: DataConfig
+    search: SearchConfig
+
+
+class TrainJob(Config):
+    """What `pixsearch train` is to do; `genotype` is the architecture's JSON, `chosen` how it was chosen."""
+
+    task: TaskConfig = TaskConfig()
+    data: DataConfig
+    train: TrainConfig
+    name: str
+    genotype: dict[str, Any]
+    chosen: str
+
+
+class PruneJob(Config):
+    """What `pixsearch prune` is to do; `digest` is the model file's, so that a resumed run prunes the same weights."""
+
+    model: Path
+    digest: str
+    data: DataConfig
+    prune: PruneConfig
+    train: TrainConfig
+
+
+class ExportJob(Config):
+    """What `pixsearch export` is to do."""
+
+    models: tuple[Path, ...]
+    export: ExportConfig
+
+
+class BenchJob(Config):
+    """What `pixsearch bench` is to do."""
+
+    models: tuple[Path, ...]
+    bench: BenchConfig

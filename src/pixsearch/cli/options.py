@@ -1,0 +1,69 @@
+"""Options that several subcommands share, each declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DATA = "Photos"
+RECORD = "Record and output"
+BUDGET = "Budget"
+
+Photos = Annotated[
+    list[Path] | None, typer.Option("--data", help="Photos to train from: folders or files; repeat it.", rich_help_panel=DATA)
+]
+Val = Annotated[
+    list[Path] | None,
+    typer.Option("--val", help="Photos to select by; without it a share of the photos is held out by whole groups.", rich_help_panel=DATA),
+]
+Pairs = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option("--pairs", metavar="INPUTS TRUTHS", help="Your own pairs: a folder of inputs and one of truths.", rich_help_panel=DATA),
+]
+Reduce = Annotated[
+    str | None, typer.Option("--reduce", metavar="auto|1|2|4", help="Shrink JPEGs before they count as clean.", rich_help_panel=DATA)
+]
+Cache = Annotated[Path | None, typer.Option("--cache", help="Folder of the decoded pictures.", rich_help_panel=DATA)]
+CacheCap = Annotated[
+    str | None, typer.Option("--cache-cap", metavar="SIZE", help="Refuse to cache more than this, e.g. 20GB.", rich_help_panel=DATA)
+]
+
+TaskName = Annotated[str | None, typer.Option("--task", help="What the model does: sr.")]
+Scale = Annotated[int | None, typer.Option("--scale", help="Output side over input side: 2, 3 or 4.")]
+Color = Annotated[str | None, typer.Option("--color", metavar="y|rgb", help="Work on luma (chroma by bicubic) or on RGB.")]
+
+Out = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="The run's folder.", rich_help_panel=RECORD)]
+Resume = Annotated[
+    Path | None,
+    typer.Option("--resume", metavar="RUN", help="Go on where this run was stopped; budgets may be given anew.", rich_help_panel=RECORD),
+]
+Again = Annotated[bool, typer.Option("--again", help="Set this stage's earlier record aside and start anew.", rich_help_panel=RECORD)]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, progress on stderr.", rich_help_panel=RECORD)]
+Seed = Annotated[int | None, typer.Option("--seed", help="All randomness follows from it.")]
+
+Budget = Annotated[str | None, typer.Option("--budget", metavar="TIME", help="Wall time, e.g. 90s, 10m, 1h.", rich_help_panel=BUDGET)]
+Steps = Annotated[
+    int | None, typer.Option("--steps", help="Training steps, instead of a time; repeatable to the bit.", rich_help_panel=BUDGET)
+]
+Batch = Annotated[int | None, typer.Option("--batch", help="Patches a step.", rich_help_panel=BUDGET)]
+Patch = Annotated[int | None, typer.Option("--patch", help="Side of an input patch in pixels.", rich_help_panel=BUDGET)]
+Threads = Annotated[int | None, typer.Option("--threads", help="Torch threads of the training.", rich_help_panel=BUDGET)]
+Device = Annotated[
+    str | None, typer.Option("--device", help="cpu, cuda, cuda:1; by default the GPU if there is one.", rich_help_panel=BUDGET)
+]
+
+
+def given(**options: object) -> dict[str, object]:
+    """The options that were given, so that defaults stay with the settings they belong to; paths become absolute."""
+    return {key: absolute(value) for key, value in options.items() if value is not None}
+
+
+def absolute(value: Any) -> Any:
+    """A path, or every path in a list, as an absolute one: a record stays valid in another folder."""
+    if isinstance(value, Path):
+        return value.absolute()
+    if isinstance(value, list | tuple):
+        return type(value)(absolute(part) for part in value)
+    return value

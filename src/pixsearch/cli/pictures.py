@@ -1,0 +1,29 @@
+"""Behind `pixsearch apply` and `pixsearch doctor`: pictures in, pictures or findings out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pixsearch.cli.machine import machine_facts
+from pixsearch.cli.output import Output
+from pixsearch.report import console
+from pixsearch.units import parse_bytes
+
+
+def apply_to(model: Path, source: Path, destination: Path, *, threads: int, memory: str, output: Output) -> None:
+    """Run a model on one photo or a folder of them."""
+    from pixsearch.infer.apply import apply_path
+
+    result = apply_path(model, source, destination, threads=threads, memory_bytes=parse_bytes(memory))
+    output.add("apply", result, console.applied_lines(result))
+
+
+def diagnose(photos: list[Path], *, reduce: str | None, cache: Path | None, output: Output) -> None:
+    """What would be used of `photos`, and what the machine offers."""
+    result: dict[str, Any] = {"machine": machine_facts(cache)}
+    if photos:
+        from pixsearch.data.examine import examine
+
+        result["photos"] = examine(photos, reduce=reduce or "auto")
+    output.add("doctor", result, console.doctor_tables(result))

@@ -1,0 +1,280 @@
+"""One function a stage: settle its settings, open its record, call its room and hand on what it recorded."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pixsearch.cli import jobs
+from pixsearch.cli.output import Output
+from pixsearch.config import Config, merge, read_yaml, validate
+from pixsearch.errors import DataError, UsageError
+from pixsearch.events import read_events
+from pixsearch.report import console
+from pixsearch.rundir import Stage, last_event, read_json, recorded_config
+
+if TYPE_CHECKING:
+    from pixsearch.tasks.base import Task
+
+J = TypeVar("J", bound=Config)
+Settings = dict[str, Any]
+
+DEFAULT_TRAINING = "10m"
+DEFAULT_SEARCH = "10m"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Where a stage writes and how it begins: anew, over an older record, or where that one stopped."""
+
+    run: Path | None
+    output: Output
+    resume: bool = False
+    again: bool = False
+
+    def settle(self, model: type[J], name: str, settings: Settings) -> J:
+        """The stage's checked settings: the recorded ones with changes when it resumes."""
+        if self.resume:
+            return recorded_config(model, self.folder, name, settings)
+        return validate(model, settings, f"`pixsearch {name}`")
+
+    def open(self, name: str, job: Config) -> Stage:
+        """The stage's record, open for writing."""
+        return Stage(self.folder, name, job, resume=self.resume, again=self.again, listeners=self.output.listeners)
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder; `UsageError` when none was named."""
+        if self.run is None:
+            raise UsageError("No run was named. Add `--out RUN`.")
+        return self.run
+
+    def within(self, run: Path | None) -> Launch:
+        """The same launch in `run`, unless a folder was named already."""
+        return self if self.run is not None else Launch(run, self.output, self.resume, self.again)
+
+
+def default_run(photos: list[Path] | None, pairs: tuple[Path, Path] | None) -> Path:
+    """`runs/NAME`, after the first folder of photos."""
+    sources = photos or (list(pairs) if pairs else [])
+    if not sources:
+        raise UsageError("No photos were named. Give a folder: `pixsearch search photos/`, or `--pairs INPUTS TRUTHS`.")
+    return Path("runs") / (sources[0].resolve().stem or "photos")
+
+
+def search_stage(settings: Settings, launch: Launch, *, dry_run: bool = False) -> None:
+    """Search and record the front in RUN/search."""
+    if not launch.resume:
+        settings = with_default(settings, "search", ("evaluations", "budget_s"), {"budget_s": DEFAULT_SEARCH})
+    job = launch.settle(jobs.SearchJob, "search", settings)
+    if dry_run:
+        show_plan(job, launch.output)
+        return
+    from pixsearch.data.open import open_data
+    from pixsearch.search.session import search_stage as search
+
+    task = job.task.make()
+    with launch.open("search", job) as stage:
+        front = search(open_data(job.data, task, stage.note), task, job.search, stage)
+    launch.output.add("search", {"run": str(launch.folder), **front}, console.front_table(launch.folder))
+
+
+def show_plan(job: jobs.SearchJob, output: Output) -> None:
+    """What a search would do: its settings, its space and an estimate of its time."""
+    from pixsearch.search.plan import plan
+
+    result = {"settings": job.to_json(), **plan(job.task.make(), job.search)}
+    output.add("search", result, console.plan_table(result))
+
+
+def train_stage(
+    settings: Settings, launch: Launch, *, searched: Path | None = None, pick: str | None = None, arch: str | None = None
+) -> None:
+    """Train one network and record it in RUN/train."""
+    if not launch.resume:
+        settings = with_default(settings, "train", ("steps", "budget_s"), {"budget_s": DEFAULT_TRAINING})
+        settings = choose(settings, searched, pick, arch)
+    job = launch.settle(jobs.TrainJob, "train", settings)
+    from pixsearch.data.open import open_data
+    from pixsearch.nn.build import build
+    from pixsearch.space.base import read_genotype
+    from pixsearch.train.session import train_stage as train
+
+    task = job.task.make()
+    _, genotype = read_genotype(job.genotype, task.signature)
+    with launch.open("train", job) as stage:
+        data = open_data(job.data, task, stage.note)
+        network = build(genotype, task.signature, branches=job.train.branches, seed=job.train.seed)
+        train(network, data, task, job.train, stage, name=job.name, record={"chosen": job.chosen})
+    launch.output.add("train", ended(launch.folder, "train"), console.training_table(launch.folder, "train"))
+
+
+def choose(settings: Settings, searched: Path | None, pick: str | None, arch: str | None) -> Settings:
+    """`settings` with the architecture: a member of a run's front, a genotype's file or a known name."""
+    if (searched is None) == (arch is None):
+        raise UsageError("Name either a run that holds a search (`pixsearch train RUN --pick knee`) or a network (`--arch NAME`).")
+    if arch is None and searched is not None:
+        from pixsearch.search.pick import pick_member
+
+        front = read_json(searched / "search" / "front.json")
+        member = pick_member(front, pick or "knee")
+        begun = read_yaml(searched / "search" / "config.resolved.yaml")
+        base = {"task": begun["task"], "data": begun["data"], "genotype": member["genotype"], "name": member["id"]}
+        return merge(base, {**settings, "chosen": f"{pick or 'knee'} of {searched}"})
+    if pick is not None:
+        raise UsageError("`--pick` chooses from a run's front; with `--arch` there is nothing to pick. Leave one of them out.")
+    return by_arch(settings, str(arch))
+
+
+def by_arch(settings: Settings, arch: str) -> Settings:
+    """`settings` with a genotype out of a JSON file, or of a hand-made network's name."""
+    from pixsearch.space.named import default_branches, named
+    from pixsearch.tasks.config import TaskConfig
+
+    task: Task = validate(TaskConfig, settings["task"], "`pixsearch train`").make()
+    if arch.endswith(".json"):
+        genotype = read_json(Path(arch))
+        return {**settings, "genotype": genotype.get("genotype", genotype), "name": Path(arch).stem, "chosen": arch}
+    genotype = named(arch, task.signature)[1].to_json()
+    training = {"branches": default_branches(arch), **settings["train"]}
+    return {**settings, "genotype": genotype, "name": arch, "chosen": arch, "train": training}
+
+
+def prune_stage(settings: Settings, launch: Launch, model: Path | None) -> None:
+    """Prune a trained model and record the result in RUN/prune."""
+    if not launch.resume:
+        if model is None:
+            raise UsageError("No model was named. Give a model.safetensors or a run that holds one.")
+        model = find_models([model])[0] if model.is_dir() else model
+        launch = launch.within(run_of(model))
+        settings = with_default(settings, "train", ("steps", "budget_s"), {"budget_s": DEFAULT_TRAINING})
+        settings = {**trained_on(model, settings), "model": model, "digest": digest(model)}
+    job = launch.settle(jobs.PruneJob, "prune", settings)
+    if digest(job.model) != job.digest:
+        raise DataError(f"`{job.model}` has changed since this pruning was begun. Start it anew with `--again`.")
+    from pixsearch.data.open import open_data
+    from pixsearch.nn.modelfile import load_model
+    from pixsearch.prune.session import prune_stage as prune
+    from pixsearch.tasks.base import task_for
+
+    network, card = load_model(job.model)
+    task = task_for(card.signature)
+    with launch.open("prune", job) as stage:
+        prune(network, card, open_data(job.data, task, stage.note), task, job.prune, job.train, stage)
+    launch.output.add("prune", ended(launch.folder, "prune"), console.prune_table(launch.folder))
+
+
+def export_stage(settings: Settings, launch: Launch, models: list[Path] | None) -> None:
+    """Write models as ONNX into RUN/export."""
+    found = find_models(models or [])
+    launch = launch.within(run_of(found[0]))
+    if settings["export"].get("int8") and not settings["export"].get("calibrate"):
+        photos = trained_on(found[-1], {"data": {}})["data"].get("photos")
+        settings = merge(settings, {"export": {"calibrate": photos}})
+    job = launch.settle(jobs.ExportJob, "export", {**settings, "models": found})
+    from pixsearch.export.session import export_stage as export
+
+    with launch.open("export", job) as stage:
+        files = export(list(job.models), job.export, stage)
+    result = {"run": str(launch.folder), "files": [str(file) for file in files]}
+    launch.output.add("export", result, console.export_table(launch.folder))
+
+
+def bench_stage(settings: Settings, launch: Launch, models: list[Path] | None) -> None:
+    """Measure exported models and record the table in RUN/bench."""
+    found = find_exports(models or [])
+    launch = launch.within(run_of(found[0]))
+    job = launch.settle(jobs.BenchJob, "bench", {**settings, "models": found})
+    from pixsearch.bench.session import bench_stage as bench
+    from pixsearch.bench.tables import rows_csv
+
+    with launch.open("bench", job) as stage:
+        record = bench(list(job.models), job.bench, stage)
+    launch.output.add("bench", {"run": str(launch.folder), **record}, console.bench_table(launch.folder))
+    if launch.output.as_csv:
+        launch.output.text(rows_csv(record))
+
+
+def report_stage(run: Path, output: Output) -> None:
+    """Write RUN/report.html."""
+    from pixsearch.report.html import write_report
+
+    path = write_report(run)
+    output.add("report", {"run": str(run), "report": str(path)})
+    output.text(f"report: {path}")
+
+
+def ended(run: Path, name: str) -> dict[str, Any]:
+    """What a training's record says at its end, with the model file's path."""
+    return {"run": str(run), **(last_event(run, name, "done") or {}), "model": str(run / name / "model.safetensors")}
+
+
+def exported_files(run: Path) -> list[Path]:
+    """The ONNX files a run exported, in that order."""
+    events = read_events(run / "export" / "events.jsonl")
+    return [run / "export" / event["file"] for event in events if event["kind"] == "exported"]
+
+
+def with_default(settings: Settings, section: str, names: tuple[str, ...], default: Settings) -> Settings:
+    """`settings` with `default` in `section` when none of `names` is given there."""
+    given = settings.get(section, {})
+    return settings if any(name in given for name in names) else {**settings, section: {**given, **default}}
+
+
+def find_models(paths: list[Path]) -> list[Path]:
+    """Model files, with a run's folder standing for all it trained: the last one is the smallest."""
+    found: list[Path] = []
+    for path in paths:
+        inside = [path / name / "model.safetensors" for name in ("train", "prune")]
+        present = [p for p in inside if p.exists()] if path.is_dir() else [path]
+        if not present:
+            raise DataError(f"`{path}` holds no trained model. Train one with `pixsearch train {path} --pick knee`.")
+        found += present
+    if not found:
+        raise UsageError("No model was named. Give a model.safetensors or a run that holds one.")
+    missing = [path for path in found if not path.exists()]
+    if missing:
+        raise DataError(f"There is no model file `{missing[0]}`. Check the path.")
+    return found
+
+
+def find_exports(paths: list[Path]) -> list[Path]:
+    """ONNX files, with a run's folder standing for all it exported, in that order."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            exported = exported_files(path)
+            if not exported:
+                raise DataError(f"`{path}` holds no exported model. Export one with `pixsearch export {path}`.")
+            found += exported
+        else:
+            found.append(path)
+    if not found:
+        raise UsageError("No model was named. Give ONNX files or a run that exported some.")
+    return found
+
+
+def run_of(model: Path) -> Path | None:
+    """The run a model file lies in (RUN/STAGE/file), if it does."""
+    stage = model.resolve().parent
+    return model.parent.parent if (stage / "events.jsonl").exists() else None
+
+
+def trained_on(model: Path, settings: Settings) -> Settings:
+    """`settings` with the photos of the training that wrote `model`, where none are given."""
+    if settings["data"].get("photos") or settings["data"].get("pairs"):
+        return settings
+    record = model.parent / "config.resolved.yaml"
+    if not record.exists():
+        raise UsageError(f"`{model}` lies beside no record of its training. Name photos with `--data` (export: `--calibrate`).")
+    return merge({"data": read_yaml(record)["data"]}, settings)
+
+
+def digest(path: Path) -> str:
+    """A hash of a file's content."""
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    except OSError as error:
+        raise DataError(f"`{path}` cannot be read ({error.strerror}). Check the path.") from error
