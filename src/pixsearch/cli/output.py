@@ -3,51 +3,50 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
-from pixsearch.events import Listener
 from pixsearch.interrupt import graceful_interrupt
+from pixsearch.report.console import open_console, show_stage
 
 
 class Output:
     """Collects what a command has to say; use it as a context manager around the whole command.
 
-    Within it Ctrl-C is graceful and progress is drawn. On leaving without an error the JSON document is printed when it was
-    asked for: the one result, or a mapping of stages to results when there are several.
+    Within it Ctrl-C is graceful. On leaving without an error the JSON document is printed when it was asked for: the one
+    result, or a mapping of stages to results when there are several.
     """
 
     def __init__(self, as_json: bool = False, as_csv: bool = False) -> None:
         self.as_json, self.as_csv = as_json, as_csv
         self._results: dict[str, dict[str, Any]] = {}
-        self._console = Console(soft_wrap=False)
         self._stack = ExitStack()
-        self._listener: Listener | None = None
 
     @property
-    def listeners(self) -> list[Listener]:
-        """Who hears a stage's events; the progress view is made when a stage first needs it."""
-        if self._listener is None:
-            from pixsearch.report.live import LiveView
+    def for_people(self) -> bool:
+        """Whether a person reads stdout."""
+        return not self.as_json and not self.as_csv
 
-            self._listener = self._stack.enter_context(LiveView(stream=sys.stderr))
-        return [self._listener]
+    def add_stage(self, run: Path, name: str, result: dict[str, Any]) -> None:
+        """Keep a stage's result for the document; show a person its tables out of the record."""
+        self._results[name] = result
+        if self.for_people:
+            show_stage(run, name)
 
     def add(self, name: str, result: dict[str, Any], *shown: RenderableType) -> None:
         """Keep `result` for the document; print `shown` when a person is reading."""
         self._results[name] = result
-        if not self.as_json and not self.as_csv:
-            for part in shown:
-                self._console.print(part)
+        if self.for_people:
+            open_console().print(*shown, sep="\n", crop=False, soft_wrap=True)
 
-    def text(self, text: str) -> None:
-        """Print text as it is, whatever the width of the terminal."""
-        if not self.as_json:
-            self._console.out(text, highlight=False)
+    def csv(self, text: str) -> None:
+        """Print CSV when it was asked for."""
+        if self.as_csv:
+            print(text, end="")
 
     def __enter__(self) -> Output:
         self._stack.enter_context(graceful_interrupt())

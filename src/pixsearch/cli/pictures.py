@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pixsearch.cli import shown
 from pixsearch.cli.machine import machine_facts
 from pixsearch.cli.output import Output
-from pixsearch.report import console
 from pixsearch.units import parse_bytes
 
 
@@ -16,14 +16,16 @@ def apply_to(model: Path, source: Path, destination: Path, *, threads: int, memo
     from pixsearch.infer.apply import apply_path
 
     result = apply_path(model, source, destination, threads=threads, memory_bytes=parse_bytes(memory))
-    output.add("apply", result, console.applied_lines(result))
+    output.add("apply", result, shown.applied_lines(result))
 
 
 def diagnose(photos: list[Path], *, reduce: str | None, cache: Path | None, output: Output) -> None:
     """What would be used of `photos`, and what the machine offers."""
     result: dict[str, Any] = {"machine": machine_facts(cache)}
+    tables = [shown.machine_table(result["machine"])]
     if photos:
         from pixsearch.data.examine import examine
 
         result["photos"] = examine(photos, reduce=reduce or "auto")
-    output.add("doctor", result, console.doctor_tables(result))
+        tables.append(shown.photos_table(result["photos"]))
+    output.add("doctor", result, *tables)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,7 +14,7 @@ from pixsearch.cli.output import Output
 from pixsearch.config import Config, merge, read_yaml, validate
 from pixsearch.errors import DataError, UsageError
 from pixsearch.events import read_events
-from pixsearch.report import console
+from pixsearch.report.live import LiveView
 from pixsearch.rundir import Stage, last_event, read_json, recorded_config
 
 if TYPE_CHECKING:
@@ -40,9 +42,11 @@ class Launch:
             return recorded_config(model, self.folder, name, settings)
         return validate(model, settings, f"`pixsearch {name}`")
 
-    def open(self, name: str, job: Config) -> Stage:
-        """The stage's record, open for writing."""
-        return Stage(self.folder, name, job, resume=self.resume, again=self.again, listeners=self.output.listeners)
+    @contextmanager
+    def open(self, name: str, job: Config) -> Iterator[Stage]:
+        """The stage's record, open for writing, with its progress drawn."""
+        with LiveView(title=name) as view, Stage(self.folder, name, job, resume=self.resume, again=self.again, listeners=[view]) as stage:
+            yield stage
 
     @property
     def folder(self) -> Path:
@@ -78,15 +82,16 @@ def search_stage(settings: Settings, launch: Launch, *, dry_run: bool = False) -
     task = job.task.make()
     with launch.open("search", job) as stage:
         front = search(open_data(job.data, task, stage.note), task, job.search, stage)
-    launch.output.add("search", {"run": str(launch.folder), **front}, console.front_table(launch.folder))
+    launch.output.add_stage(launch.folder, "search", {"run": str(launch.folder), **front})
 
 
-def show_plan(job: jobs.SearchJob, output: Output) -> None:
-    """What a search would do: its settings, its space and an estimate of its time."""
+def show_plan(job: jobs.SearchJob, output: Output, settings: Settings | None = None) -> None:
+    """What a search would do: its settings (or a whole recipe's), its space and an estimate of its time."""
+    from pixsearch.cli.shown import plan_table
     from pixsearch.search.plan import plan
 
-    result = {"settings": job.to_json(), **plan(job.task.make(), job.search)}
-    output.add("search", result, console.plan_table(result))
+    result = {"settings": settings or job.to_json(), **plan(job.task.make(), job.search)}
+    output.add("search", result, plan_table(result))
 
 
 def train_stage(
@@ -108,7 +113,7 @@ def train_stage(
         data = open_data(job.data, task, stage.note)
         network = build(genotype, task.signature, branches=job.train.branches, seed=job.train.seed)
         train(network, data, task, job.train, stage, name=job.name, record={"chosen": job.chosen})
-    launch.output.add("train", ended(launch.folder, "train"), console.training_table(launch.folder, "train"))
+    launch.output.add_stage(launch.folder, "train", ended(launch.folder, "train"))
 
 
 def choose(settings: Settings, searched: Path | None, pick: str | None, arch: str | None) -> Settings:
@@ -116,10 +121,9 @@ def choose(settings: Settings, searched: Path | None, pick: str | None, arch: st
     if (searched is None) == (arch is None):
         raise UsageError("Name either a run that holds a search (`pixsearch train RUN --pick knee`) or a network (`--arch NAME`).")
     if arch is None and searched is not None:
-        from pixsearch.search.pick import pick_member
+        from pixsearch.search.pick import pick_from_run
 
-        front = read_json(searched / "search" / "front.json")
-        member = pick_member(front, pick or "knee")
+        member = pick_from_run(searched, pick or "knee")
         begun = read_yaml(searched / "search" / "config.resolved.yaml")
         base = {"task": begun["task"], "data": begun["data"], "genotype": member["genotype"], "name": member["id"]}
         return merge(base, {**settings, "chosen": f"{pick or 'knee'} of {searched}"})
@@ -163,7 +167,7 @@ def prune_stage(settings: Settings, launch: Launch, model: Path | None) -> None:
     task = task_for(card.signature)
     with launch.open("prune", job) as stage:
         prune(network, card, open_data(job.data, task, stage.note), task, job.prune, job.train, stage)
-    launch.output.add("prune", ended(launch.folder, "prune"), console.prune_table(launch.folder))
+    launch.output.add_stage(launch.folder, "prune", ended(launch.folder, "prune"))
 
 
 def export_stage(settings: Settings, launch: Launch, models: list[Path] | None) -> None:
@@ -179,7 +183,7 @@ def export_stage(settings: Settings, launch: Launch, models: list[Path] | None) 
     with launch.open("export", job) as stage:
         files = export(list(job.models), job.export, stage)
     result = {"run": str(launch.folder), "files": [str(file) for file in files]}
-    launch.output.add("export", result, console.export_table(launch.folder))
+    launch.output.add_stage(launch.folder, "export", result)
 
 
 def bench_stage(settings: Settings, launch: Launch, models: list[Path] | None) -> None:
@@ -192,9 +196,8 @@ def bench_stage(settings: Settings, launch: Launch, models: list[Path] | None) -
 
     with launch.open("bench", job) as stage:
         record = bench(list(job.models), job.bench, stage)
-    launch.output.add("bench", {"run": str(launch.folder), **record}, console.bench_table(launch.folder))
-    if launch.output.as_csv:
-        launch.output.text(rows_csv(record))
+    launch.output.add_stage(launch.folder, "bench", {"run": str(launch.folder), **record})
+    launch.output.csv(rows_csv(record))
 
 
 def report_stage(run: Path, output: Output) -> None:
@@ -202,8 +205,7 @@ def report_stage(run: Path, output: Output) -> None:
     from pixsearch.report.html import write_report
 
     path = write_report(run)
-    output.add("report", {"run": str(run), "report": str(path)})
-    output.text(f"report: {path}")
+    output.add("report", {"run": str(run), "report": str(path)}, f"report: {path}")
 
 
 def ended(run: Path, name: str) -> dict[str, Any]:

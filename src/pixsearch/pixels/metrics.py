@@ -13,6 +13,7 @@ from pixsearch.pixels.types import Samples
 
 _WINDOW = 11
 _GAUSSIAN = cv2.getGaussianKernel(_WINDOW, 1.5, cv2.CV_64F)
+_BAND = 64  # rows of windows
 _C1 = (0.01 * 255) ** 2
 _C2 = (0.03 * 255) ** 2
 
@@ -55,14 +56,23 @@ def _shaved(a: Samples, b: Samples, border: int, least: int) -> tuple[Samples, S
 
 
 def _ssim_plane(a: Samples, b: Samples) -> float:
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    """The mean over all windows, taken in bands of rows so that memory and cache hold a large photo."""
+    windows = a.shape[0] - _WINDOW + 1
+    total = 0.0
+    for top in range(0, windows, _BAND):
+        rows = slice(top, min(top + _BAND, windows) + _WINDOW - 1)
+        total += float(_ssim_map(a[rows].astype(np.float64), b[rows].astype(np.float64)).sum())
+    return total / float(windows * (a.shape[1] - _WINDOW + 1))
+
+
+def _ssim_map(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     mean_a, mean_b = _windowed(a), _windowed(b)
     variance_a = _windowed(a * a) - mean_a**2
     variance_b = _windowed(b * b) - mean_b**2
     covariance = _windowed(a * b) - mean_a * mean_b
     luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
-    structure = (2 * covariance + _C2) / (variance_a + variance_b + _C2)
-    return float(np.mean(luminance * structure))
+    structure: npt.NDArray[np.float64] = (2 * covariance + _C2) / (variance_a + variance_b + _C2)
+    return luminance * structure
 
 
 def _windowed(plane: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -20,9 +20,9 @@ BAND = 1 << 16  # float32 samples of one band of output rows: stays in the secon
 
 
 class Taps(NamedTuple):
-    """Along one axis: output sample i is the sum over k of `weight[i, k]` × input sample `index[i, k]`."""
+    """Along one axis: output sample i is the sum over k of `weight[i, k]` × input sample `source[i, k]`."""
 
-    index: npt.NDArray[np.intp]
+    source: npt.NDArray[np.intp]
     weight: npt.NDArray[np.float32]
 
 
@@ -82,22 +82,22 @@ def _check_window(name: str, start: int, length: int, full: int) -> None:
 def _along_both(picture: Pixels, rows: Taps, columns: Taps, rows_first: bool | None = None) -> Pixels:
     """Both axes, the more strongly reduced first; an even pair starts with the rows."""
     if rows_first is None:
-        rows_first = len(rows.index) / picture.shape[0] <= len(columns.index) / picture.shape[1]
+        rows_first = len(rows.source) / picture.shape[0] <= len(columns.source) / picture.shape[1]
     if rows_first:
         return _along_columns(_along_rows(picture, rows), columns)
     return _along_rows(_along_columns(picture, columns), rows)
 
 
 def _along_columns(picture: Pixels, taps: Taps) -> Pixels:
-    first, last = taps.index.min(), taps.index.max()
-    needed = Taps(taps.index - first, taps.weight)
+    first, last = taps.source.min(), taps.source.max()
+    needed = Taps(taps.source - first, taps.weight)
     return _transposed(_along_rows(_transposed(picture[:, first : last + 1]), needed))
 
 
 def _along_rows(picture: Pixels, taps: Taps) -> Pixels:
     """Weighted sums of whole rows, one band of output rows at a time."""
     flat = picture.reshape(len(picture), -1)
-    result = np.empty((len(taps.index), flat.shape[1]), picture.dtype)
+    result = np.empty((len(taps.source), flat.shape[1]), picture.dtype)
     step = max(1, BAND // flat.shape[1])
     for start in range(0, len(result), step):
         result[start : start + step] = _band(flat, _part(taps, start, step))
@@ -105,12 +105,12 @@ def _along_rows(picture: Pixels, taps: Taps) -> Pixels:
 
 
 def _band(flat: Pixels, taps: Taps) -> npt.NDArray[np.float32]:
-    first, last = taps.index.min(), taps.index.max()
-    source = flat[first : last + 1].astype(np.float32, copy=False)
-    total = np.zeros((len(taps.index), flat.shape[1]), np.float32)
+    first, last = taps.source.min(), taps.source.max()
+    rows = flat[first : last + 1].astype(np.float32, copy=False)
+    total = np.zeros((len(taps.source), flat.shape[1]), np.float32)
     part = np.empty_like(total)
-    for index, weight in zip(taps.index.T - first, taps.weight.T, strict=True):
-        np.take(source, index, axis=0, out=part, mode="clip")
+    for index, weight in zip(taps.source.T - first, taps.weight.T, strict=True):
+        np.take(rows, index, axis=0, out=part, mode="clip")
         part *= weight[:, np.newaxis]
         total += part
     return _to_levels(total) if flat.dtype == np.uint8 else total
@@ -132,7 +132,7 @@ def _transposed(picture: Pixels) -> Pixels:
 
 
 def _part(taps: Taps, start: int, length: int) -> Taps:
-    return Taps(taps.index[start : start + length], taps.weight[start : start + length])
+    return Taps(taps.source[start : start + length], taps.weight[start : start + length])
 
 
 @lru_cache(maxsize=32)

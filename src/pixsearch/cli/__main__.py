@@ -1,0 +1,5 @@
+"""`python -m pixsearch.cli`: the same as the console script."""
+
+from pixsearch.cli.main import main
+
+main()

@@ -1,0 +1,84 @@
+"""What the commands that keep no record say: a plan, the machine, photos looked at, photos written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pixsearch.units import format_bytes, format_count, format_duration
+
+LISTED = 20
+
+
+def _facts(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name, value in rows:
+        table.add_row(name, Text(value))
+    return table
+
+
+def plan_table(result: dict[str, Any]) -> RenderableType:
+    """The settings, the costs of the space's smallest, median and largest member, and the estimate of time."""
+    settings = Text(yaml.safe_dump(result["settings"], sort_keys=False, default_flow_style=None, width=110).rstrip())
+    members = Table(title=f"The space `{result['space']}`: {result['size']:.3g} genotypes", title_justify="left", box=None, pad_edge=False)
+    for name in ("member", "MACs 720p", "params", "memory", "architecture"):
+        members.add_column(name, justify="left" if name in {"member", "architecture"} else "right")
+    for name, member in result["members"].items():
+        costs = format_count(member["macs_720p"]), format_count(member["params"]), format_bytes(member["memory"])
+        members.add_row(name, *costs, Text(member["description"]))
+    return Group(Text("Settings", style="bold"), settings, Text(), members, Text(), *_estimate(result["estimate"]))
+
+
+def _estimate(estimate: dict[str, Any]) -> list[Text]:
+    each, total, count = estimate["seconds_per_candidate"], estimate["seconds"], estimate["candidates"]
+    return [
+        Text(f"Estimate: {format_duration(each)} a candidate, {count} candidates in {format_duration(total)}."),
+        Text(str(estimate["basis"]), style="dim"),
+    ]
+
+
+def machine_table(machine: dict[str, Any]) -> RenderableType:
+    """What the machine offers."""
+    load = ", ".join(f"{value:.1f}" for value in machine["load_average"])
+    return _facts(
+        "Machine",
+        [
+            ("processor", f"{machine['processor']} ({machine['architecture']})"),
+            ("cores", f"{machine['usable_cores']} usable of {machine['cores']}, load {load}"),
+            ("memory", f"{format_bytes(machine['free_memory_bytes'])} free of {format_bytes(machine['memory_bytes'])}"),
+            ("gpu", ", ".join(machine["gpus"]) or "none; training runs on the processor"),
+            ("torch", f"{machine['torch']}, {machine['torch_threads']} thread(s)"),
+            ("onnxruntime", f"{machine['onnxruntime']}: {', '.join(machine['providers'])}"),
+            ("cache", f"{machine['cache']}, {format_bytes(machine['free_disk_bytes'])} free"),
+            *((f"target {name}", label) for name, label in machine["targets"].items()),
+        ],
+    )
+
+
+def photos_table(photos: dict[str, Any]) -> RenderableType:
+    """What would be used of the photos, and each file that would not be, with its reason."""
+    reduced = ", ".join(f"{count} by {factor}" for factor, count in photos["reduced"].items()) or "none"
+    facts = _facts(
+        "Photos",
+        [
+            ("used", f"{photos['used']} ({photos['pixels'] / 1e6:.1f} megapixels)"),
+            ("groups", f"{photos['groups']} after near-duplicates are put together"),
+            ("reduced", reduced),
+            ("left out", str(len(photos["rejected"]))),
+            ("cache", f"about {format_bytes(photos['cache_bytes'])}"),
+        ],
+    )
+    lines = [Text(f"  {item['path']}: {item['reason']}") for item in photos["rejected"][:LISTED]]
+    more = len(photos["rejected"]) - LISTED
+    return Group(Text(), facts, *lines, *([Text(f"  … and {more} more (`--json` names all)")] if more > 0 else []))
+
+
+def applied_lines(result: dict[str, Any]) -> RenderableType:
+    """One line a photo written."""
+    photos = result["photos"]
+    return Group(*(Text(f"{p['file']}: {p['width']}×{p['height']} in {format_duration(p['seconds'])}") for p in photos))

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from command import pixsearch
+
+from pixsearch import __version__
+from pixsearch.cli.main import COMMANDS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_with_two_examples(name: str) -> None:
+    told = pixsearch(name, "--help")
+    assert told.code == 0
+    examples = told.out.partition("Examples:")[2]
+    assert len(re.findall(rf"^\s*pixsearch {name} ", examples, re.MULTILINE)) == 2
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert pixsearch("--version").out.strip() == f"pixsearch {__version__}"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from pixsearch.cli.main import run\n"
+        "assert run(['--help']) == 0 and run(['search', '--help']) == 0\n"
+        "heavy = {'torch', 'onnx', 'onnxruntime', 'onnxscript', 'pymoo', 'cv2', 'plotly', 'numpy', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_argument_shows_the_help() -> None:
+    told = pixsearch()
+    assert "search" in told.out + told.err
+    assert told.code == 2
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_the_subcommands(shell: str) -> None:
+    told = pixsearch(_PIXSEARCH_COMPLETE=f"complete_{shell}", COMP_WORDS="pixsearch se", COMP_CWORD="1", _TYPER_COMPLETE_ARGS="pixsearch se")
+    assert "search" in told.out
