@@ -52,6 +52,7 @@ class Space(ABC, Generic[G]):
     """
 
     name: ClassVar[str]
+    searchable: ClassVar[bool] = True
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature

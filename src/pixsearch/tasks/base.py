@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from pixsearch.errors import UsageError
 from pixsearch.pixels.types import Picture
+from pixsearch.registry import TASKS
 from pixsearch.signature import Color, Signature
 
 Planes = npt.NDArray[np.float32]
@@ -51,8 +53,14 @@ class Task(ABC):
 
     name: ClassVar[str]
     metric: ClassVar[str]
+    scales: ClassVar[tuple[int, ...]]
+    """The factors from input to output side that the task knows."""
 
     def __init__(self, scale: int, color: Color) -> None:
+        if scale not in self.scales:
+            raise UsageError(f"`{self.name}` knows no scale `{scale}`. Choose one of {', '.join(map(str, self.scales))}.")
+        if color not in get_args(Color):
+            raise UsageError(f"`{color}` is no colour of `{self.name}`. Choose one of {', '.join(get_args(Color))}.")
         self.scale, self.color = scale, color
 
     @property
@@ -64,6 +72,11 @@ class Task(ABC):
     @abstractmethod
     def convention(self) -> str:
         """How the metric is taken, in a few words to print beside every figure."""
+
+    @property
+    def pair_key(self) -> str:
+        """What `degrade` depends on besides the picture: pairs under the same key are the same."""
+        return f"{self.name}-x{self.scale}"
 
     @abstractmethod
     def fit(self, clean: Picture) -> Picture:
@@ -102,3 +115,14 @@ class Task(ABC):
         """What is random for every batch (noise); nothing by default. Draws only from `rng`."""
         del rng
         return batch
+
+
+def make_task(name: str, scale: int, color: Color) -> Task:
+    """The registered task called `name`; `UsageError` for a name, scale or colour it does not know."""
+    task: Task = TASKS.load(name)(scale, color)
+    return task
+
+
+def task_for(signature: Signature) -> Task:
+    """The task a model with this signature was made for."""
+    return make_task(signature.task, signature.scale, signature.color)

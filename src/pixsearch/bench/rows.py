@@ -1,0 +1,103 @@
+"""The rows of the table: each model's accuracy, gain, costs and latencies as plain values, the baseline's without costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pixsearch.bench.accuracy import Accuracy, difference
+from pixsearch.bench.latency import gmacs_per_s, summarize
+from pixsearch.bench.spec import LatencySpec
+from pixsearch.bench.subjects import Subject
+from pixsearch.bench.targets.base import Measurement, Repeat
+from pixsearch.space.base import FRAME
+
+Row = dict[str, Any]
+NO_COSTS: Row = dict.fromkeys(
+    ("file", "digest", "stage", "precision", "macs_720p", "params", "file_bytes", "load_ms", "peak_bytes", "runtime_bytes", "input_size")
+)
+
+
+def baseline_row(label: str, color: str, accuracy: Accuracy) -> Row:
+    """The trivial method's row: it is scored, but nothing that it costs is counted."""
+    gains = {"gain_db": None, "gain_interval_db": None, "loss_db": None, "loss_interval_db": None}
+    return {"label": label, "kind": "baseline", "name": label, "color": color, **accuracy.to_json(), **gains, **NO_COSTS, "latency": []}
+
+
+def model_rows(
+    subjects: Sequence[Subject],
+    scored: Mapping[str, Accuracy],
+    timed: Mapping[str, list[Row]],
+    baseline: Accuracy,
+    spec: LatencySpec,
+    seed: int,
+) -> list[Row]:
+    """A row for each of `subjects`; `scored` and `timed` (a latency entry for each thread count) go by digest."""
+    return [
+        {
+            "label": s.label,
+            "kind": "model",
+            "file": str(s.path),
+            "digest": s.digest,
+            "name": s.card.name,
+            "stage": s.card.stage,
+            "precision": s.card.precision,
+            "color": s.card.signature.color,
+            **scored[s.digest].to_json(),
+            **_gain("gain", scored[s.digest], baseline, seed),
+            **_loss(s, subjects, scored, seed),
+            "macs_720p": s.card.macs_720p,
+            "params": s.card.params,
+            "file_bytes": s.file_bytes,
+            **{name: timed[s.digest][0][name] for name in ("load_ms", "peak_bytes", "runtime_bytes")},
+            "input_size": size_text(spec.input_size(s.card.signature.scale, s.card.multiple)),
+            "latency": timed[s.digest],
+        }
+        for s in subjects
+    ]
+
+
+def _gain(name: str, better: Accuracy, worse: Accuracy, seed: int) -> Row:
+    found = difference(better, worse, seed)
+    return {f"{name}_db": found.mean_db, f"{name}_interval_db": list(found.interval_db) if found.interval_db else None}
+
+
+def _loss(subject: Subject, subjects: Sequence[Subject], scored: Mapping[str, Accuracy], seed: int) -> Row:
+    """What an int8 model lost against the float model of the same name and stage, if that stands in the table."""
+    if subject.card.precision == "float":
+        return {"loss_db": None, "loss_interval_db": None}
+    wanted = (subject.card.name, subject.card.stage, "float")
+    siblings = [s for s in subjects if (s.card.name, s.card.stage, s.card.precision) == wanted]
+    if len(siblings) != 1:
+        return {"loss_db": None, "loss_interval_db": None}
+    return _gain("loss", scored[siblings[0].digest], scored[subject.digest], seed)
+
+
+def latency_entry(subject: Subject, spec: LatencySpec, repeat: Repeat, measured: Measurement) -> Row:
+    """One thread count's figures. `alone_median_ms` is the median without waiting for a core, `waited_share` how much that was."""
+    latency = summarize(measured.latencies_ms)
+    return {
+        "threads": spec.threads,
+        **latency.to_json(),
+        "warmup": repeat.warmup,
+        "gmacs_per_s": round(gmacs_per_s(macs_at(subject, spec), latency.median_ms), 3),
+        "alone_median_ms": round(summarize(measured.alone_ms).median_ms, 4),
+        "waited_share": None if measured.waited_share is None else round(measured.waited_share, 4),
+        "load_ms": round(measured.load_ms, 3),
+        "peak_bytes": measured.peak_bytes,
+        "runtime_bytes": measured.runtime_bytes,
+        "provider": measured.provider,
+        "runtime": measured.runtime,
+    }
+
+
+def macs_at(subject: Subject, spec: LatencySpec) -> float:
+    """Multiply-adds of the frame that is timed: those of a 1280×720 output by the ratio of the pixels."""
+    scale = subject.card.signature.scale
+    height, width = spec.input_size(scale, subject.card.multiple)
+    return subject.card.macs_720p * (height * width * scale**2) / (FRAME[0] * FRAME[1])
+
+
+def size_text(size: tuple[int, int]) -> str:
+    """`640x360` of (360, 640)."""
+    return f"{size[1]}x{size[0]}"

@@ -1,0 +1,100 @@
+"""The stage `bench`: time the models in turns, score them beside the trivial baseline, and write bench.json."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pixsearch.bench.config import BenchConfig
+from pixsearch.bench.measure import measure_latency
+from pixsearch.bench.past import BASELINE, Past
+from pixsearch.bench.rows import Row, baseline_row, model_rows, size_text
+from pixsearch.bench.scoring import Scored, score_all
+from pixsearch.bench.spec import LatencySpec
+from pixsearch.bench.subjects import Subject, open_subjects
+from pixsearch.bench.targets.base import Target, open_target
+from pixsearch.bench.timing import busy, time_all
+from pixsearch.data.cache import PairCache
+from pixsearch.data.open import open_pictures
+from pixsearch.rundir import Stage
+
+__all__ = ["bench_stage", "measure_latency"]
+
+
+def bench_stage(models: Sequence[Path], config: BenchConfig, stage: Stage) -> dict[str, Any]:
+    """Measure `models` on whole pictures and on the target; writes and returns RUN/bench/bench.json.
+
+    What the stage's events tell of the same files under the same conditions is reused. `UsageError` for models that
+    cannot share a table, `DataError` for files that are no models and when no picture is usable, `MachineError` when
+    the target fails.
+    """
+    began = time.monotonic()
+    how_to_go_on = f"Continue with `--resume {stage.run}`."
+    subjects = open_subjects(models, stage.note)
+    target = open_target(config.target)
+    stage.note("start", **heading(subjects, target, config), models=[subject.label for subject in subjects])
+    cache = open_pictures(list(config.images), subjects[0].task, config.data(), stage.note)
+    past = Past.read(stage.path)
+    timed = time_all(subjects, target, config, past, stage.note, how_to_go_on)
+    scored = score_all(subjects, cache, config, past, stage.events.append, how_to_go_on)
+    record = {**heading(subjects, target, config), "images": pictures(cache), **results(subjects, scored, timed, config)}
+    record["protocol"] = "; ".join(filter(None, [record["protocol"], busy(entry for entries in timed.values() for entry in entries)]))
+    stage.write_json("bench.json", record)
+    stage.note("done", rows=len(record["rows"]), file="bench.json", elapsed_s=time.monotonic() - began)
+    return record
+
+
+def heading(subjects: Sequence[Subject], target: Target, config: BenchConfig) -> dict[str, Any]:
+    """The conventions and conditions that give the figures their meaning."""
+    task = subjects[0].task
+    return {
+        "task": task.name,
+        "scale": task.scale,
+        "color": "+".join(sorted({subject.card.signature.color for subject in subjects})),
+        "metric": task.metric,
+        "convention": task.convention,
+        "target": {"name": config.target, "label": target.label, "modelled": target.modelled},
+        "size": config.size,
+        "threads": list(config.threads),
+        "protocol": protocol(subjects, config),
+    }
+
+
+def protocol(subjects: Sequence[Subject], config: BenchConfig) -> str:
+    """How latency was taken, in one line."""
+    rounds = min(config.rounds, config.repeats)
+    frames = sorted({frame_text(subject, config.spec(1)) for subject in subjects})
+    return (
+        f"one process a model, up to {config.repeats} runs (at most {config.time_box_s:g} s) in {rounds} turns with the others, "
+        f"after {config.warmup} warm-up runs; loading apart; {' or '.join(frames)}; "
+        "gains with the 95 % interval of a paired bootstrap over pictures"
+    )
+
+
+def frame_text(subject: Subject, spec: LatencySpec) -> str:
+    """`640x360 in`, and what comes out where the size asked for is no multiple of the scale."""
+    scale = subject.card.signature.scale
+    height, width = spec.input_size(scale, subject.card.multiple)
+    text = f"{size_text((height, width))} in"
+    if (height * scale, width * scale) == (spec.height, spec.width):
+        return text
+    return f"{text} and {size_text((height * scale, width * scale))} out (the nearest to {size_text((spec.height, spec.width))})"
+
+
+def pictures(cache: PairCache) -> list[dict[str, Any]]:
+    """Names and sizes of the truths."""
+    return [{"name": name, "width": width, "height": height} for name, (height, width) in zip(cache.names, cache.sizes, strict=True)]
+
+
+def results(subjects: Sequence[Subject], scored: Scored, timed: dict[str, list[Row]], config: BenchConfig) -> dict[str, Any]:
+    """Rows, the baseline's first, and crops."""
+    task, accuracies = subjects[0].task, scored.accuracies()
+    baseline = accuracies[BASELINE]
+    rows = model_rows(subjects, accuracies, timed, baseline, config.spec(1), config.seed)
+    labels = {BASELINE: task.baseline_name, **{subject.digest: subject.label for subject in subjects}}
+    return {
+        "rows": [baseline_row(task.baseline_name, task.color, baseline), *rows],
+        "crops": scored.crops(labels),
+    }

@@ -1,0 +1,121 @@
+"""Where an exported model is measured: what every target offers, whether it measures or models."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar
+
+from pixsearch.registry import TARGETS
+from pixsearch.tasks.base import Planes
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """How often to run: `warmup` runs that do not count, then up to `count` timed ones.
+
+    Timing ends early, after `least` runs, once `box_s` seconds have passed or the standard error of the median has
+    fallen below `spread` (a share of the median).
+    """
+
+    warmup: int = 3
+    count: int = 40
+    least: int = 1
+    box_s: float | None = None
+    spread: float | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What running a model gave.
+
+    `latencies_ms` hold single runs by the clock, without loading and warm-up; `waited_ms` the part of each that its
+    threads (on average) were ready but had no core, because the machine had other work; empty where a target cannot tell.
+    `load_ms` is the time from file to ready session.
+    `peak_bytes` is the most memory resident in the process that ran the model alone, of which `runtime_bytes` were
+    there before the model was loaded; None where a target cannot tell. `outputs` hold arrays by the graph's names, float32
+    (N, C, H, W), when they were asked for. `modelled` figures were computed, not clocked; the two never share a column.
+    """
+
+    latencies_ms: tuple[float, ...]
+    waited_ms: tuple[float, ...]
+    threads: int
+    load_ms: float
+    peak_bytes: int | None
+    runtime_bytes: int | None
+    provider: str
+    runtime: str
+    modelled: bool
+    outputs: dict[str, Planes] = field(default_factory=dict)
+
+    @property
+    def alone_ms(self) -> tuple[float, ...]:
+        """The latencies without the waiting: what they are when nothing else runs. Exact for one thread; else as clocked."""
+        if self.threads != 1 or not self.waited_ms:
+            return self.latencies_ms
+        return tuple(latency - waited for latency, waited in zip(self.latencies_ms, self.waited_ms, strict=True))
+
+    @property
+    def waited_share(self) -> float | None:
+        """The share of the timed runs that was waiting for a core (0: the machine was ours); None where unknown."""
+        return sum(self.waited_ms) / sum(self.latencies_ms) if self.waited_ms else None
+
+
+class Prepared(ABC):
+    """A model ready on a target, to be run as often as wanted; a context manager that frees what it holds.
+
+    Several may be open at once and take turns. One thread at a time may use one.
+    """
+
+    @abstractmethod
+    def run(self, inputs: Mapping[str, Planes] | None, repeat: Repeat, *, want_outputs: bool = False) -> Measurement:
+        """Time the model on `inputs`, float32 planes (N, C, H, W) by port name; None runs on the inputs of the run before.
+
+        `MachineError` when the target fails, with its last words.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the target; closing twice is fine."""
+
+    def __enter__(self) -> Prepared:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class Target(ABC):
+    """A place where models run. `argument` is what follows the colon of its name (`a76` in `arm64:a76`), or empty.
+
+    `modelled` says whether its latencies are computed instead of clocked.
+    """
+
+    name: ClassVar[str]
+    modelled: ClassVar[bool]
+
+    def __init__(self, argument: str = "") -> None:
+        self.argument = argument
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """What it is, honestly and in a few words, for tables."""
+
+    @abstractmethod
+    def prepare(self, model: Path, threads: int) -> Prepared:
+        """Load the ONNX file at `model` for `threads` threads.
+
+        `DataError` for a file that the target's runtime cannot load, `UsageError` for threads it does not have,
+        `MachineError` when the target itself is missing or fails.
+        """
+
+
+def open_target(text: str) -> Target:
+    """The target called `name` or `name:argument`."""
+    name, _, argument = text.partition(":")
+    target: Target = TARGETS.load(name)(argument)
+    return target

@@ -1,0 +1,72 @@
+"""Time all models of a bench: for each thread count every model in a process of its own, taking turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+
+from pixsearch.bench.config import BenchConfig
+from pixsearch.bench.measure import frame, take_turns
+from pixsearch.bench.past import Past
+from pixsearch.bench.rows import Row, latency_entry
+from pixsearch.bench.spec import LatencySpec
+from pixsearch.bench.subjects import Subject
+from pixsearch.bench.targets.base import Measurement, Repeat, Target
+from pixsearch.interrupt import check_stop
+
+Note = Callable[..., None]
+BUSY = 0.05  # share of waiting from which a clocked latency says more about the machine than about the model
+
+
+def time_all(
+    subjects: list[Subject], target: Target, config: BenchConfig, past: Past, note: Note, how_to_go_on: str
+) -> dict[str, list[Row]]:
+    """Latency entries of every model, by its digest, one for each of `config.threads`.
+
+    What `past` knows is not measured again. Each new entry is noted as `measured`, with the single runs.
+    """
+    label = target.label
+    timed: dict[str, list[Row]] = {subject.digest: [] for subject in subjects}
+    for threads in config.threads:
+        spec = config.spec(threads)
+        unknown = []
+        for subject in subjects:
+            known = past.latency(subject.digest, label, threads)
+            timed[subject.digest] += [known] if known else []
+            unknown += [] if known else [subject]
+        for subject, measured in _together(unknown, target, spec, config, how_to_go_on):
+            entry = latency_entry(subject, spec, repeat(config), measured)
+            timed[subject.digest].append(entry)
+            runs = [round(value, 3) for value in measured.latencies_ms]
+            note("measured", label=subject.label, digest=subject.digest, target=label, latency=[entry], latencies_ms=runs)
+        said = busy(timed[subject.digest][-1] for subject in unknown)
+        if said:
+            note("warning", text=f"With {threads} thread{'s' * (threads > 1)} {said}. Close other programs for clean latencies.")
+    return timed
+
+
+def repeat(config: BenchConfig) -> Repeat:
+    """How often each model runs, over all its turns."""
+    return Repeat(warmup=config.warmup, count=config.repeats, box_s=config.time_box_s)
+
+
+def _together(
+    subjects: list[Subject], target: Target, spec: LatencySpec, config: BenchConfig, how_to_go_on: str
+) -> list[tuple[Subject, Measurement]]:
+    """The measurement of each, all of them alive at once and taking turns."""
+    if not subjects:
+        return []
+    with ExitStack() as open_ones:
+        prepared = {s.digest: open_ones.enter_context(target.prepare(s.path, spec.threads)) for s in subjects}
+        inputs = {s.digest: frame(s.card, spec) for s in subjects}
+        rounds = min(config.rounds, config.repeats)
+        measured = take_turns(prepared, inputs, repeat(config), rounds, lambda: check_stop(how_to_go_on))
+    return [(s, measured[s.digest]) for s in subjects]
+
+
+def busy(entries: Iterable[Row]) -> str:
+    """How busy the machine was while `entries` were taken, as a sentence; empty when it was ours."""
+    share = max((entry["waited_share"] or 0.0 for entry in entries), default=0.0)
+    if share <= BUSY:
+        return ""
+    return f"the machine was busy: models stood up to {share:.0%} of their time waiting for a core"

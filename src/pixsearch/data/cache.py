@@ -1,0 +1,128 @@
+"""Pairs decoded once and mapped into memory: whole or absent on disk, shared by processes, small in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import mmap
+from collections.abc import Iterable
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from pixsearch.data.index import Photo
+from pixsearch.data.photo import names_of
+from pixsearch.data.progress import Note, silent
+from pixsearch.data.shelf import Held, Shelf
+from pixsearch.data.writing import INDEX, PIXELS, VERSION, pair_bytes, write_pairs
+from pixsearch.errors import DataError
+from pixsearch.pixels.types import Picture
+from pixsearch.tasks.base import Pair, Task
+
+FOLDER = "pairs"
+RESIDENT_BYTES = 256 * 2**20
+"""After so many mapped bytes were touched, their pages are given back: they count as the process's memory."""
+
+
+class PairCache:
+    """Pairs of whole pictures as read-only views into one memory-mapped file, in the order of `photos`.
+
+    `truths[i]` is (H·scale, W·scale, 3) and `inputs[name][i]` (H, W, 3), uint8 RGB. Whoever reads views directly tells
+    `touch` how much. Safe to read from several threads; the file stays on disk as long as the object lives.
+    """
+
+    def __init__(self, held: Held, photos: Iterable[Photo]) -> None:
+        self._held = held
+        self.photos = tuple(photos)
+        self.names = names_of(self.photos)
+        with (held.path / PIXELS).open("rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        entries = {entry["key"]: entry for entry in _read_index(held.path)["entries"]}
+        placed = [entries[photo.key] for photo in self.photos]
+        self.truths = [self._view(entry["truth"]) for entry in placed]
+        self.inputs = {name: [self._view(entry["inputs"][name]) for entry in placed] for name in placed[0]["inputs"]}
+        self._touched = 0
+
+    def _view(self, place: dict[str, Any]) -> Picture:
+        shape = tuple(place["shape"])
+        view: Picture = np.frombuffer(self._map, np.uint8, int(np.prod(shape)), place["offset"]).reshape(shape)
+        return view
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def pair(self, index: int) -> Pair:
+        """The pair of picture `index`, as views: nothing is read before it is looked at."""
+        truth, inputs = self.truths[index], {name: views[index] for name, views in self.inputs.items()}
+        self.touch(truth.nbytes + sum(view.nbytes for view in inputs.values()))
+        return Pair(inputs, truth)
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """(height, width) of every truth."""
+        return [(truth.shape[0], truth.shape[1]) for truth in self.truths]
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of all truths."""
+        return sum(height * width for height, width in self.sizes)
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes on disk."""
+        return len(self._map)
+
+    def touch(self, count: int) -> None:
+        """Note that `count` mapped bytes are about to be read; gives pages back when they add up."""
+        self._touched += count
+        if self._touched > RESIDENT_BYTES:
+            self.release()
+
+    def release(self) -> None:
+        """Give the resident pages back to the system; views stay valid and are read again when looked at."""
+        self._touched = 0
+        if self.total_bytes > RESIDENT_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+
+def build_cache(photos: Iterable[Photo], task: Task, folder: Path, cap_bytes: int, note: Note = silent) -> PairCache:
+    """The pairs of `photos` for `task`, out of the cache folder or decoded into it now; indices follow `photos`.
+
+    The cache is found again by the photos' contents, their reductions and the task, wherever the files lie. Raises
+    `DataError` for no photos, photos that changed since they were indexed, and more than `cap_bytes`; `MachineError` for a full disk.
+    Tells `note` an event `cache` {action: "built" | "reused", pictures, bytes, seconds, path}.
+    """
+    photos = list(photos)
+    if not photos:
+        raise DataError("There are no photos to cache. Give folders that hold some.")
+    start = monotonic()
+    unique = list({photo.key: photo for photo in photos}.values())
+    key, shelf = _key(unique, task), Shelf(folder / FOLDER, cap_bytes, note)
+    found = held = shelf.find(key, _is_whole)
+    if held is None:
+        need = sum(pair_bytes(photo, task) for photo in unique)
+        held = shelf.take(key, need, _is_whole, lambda place: write_pairs(unique, task, place, note))
+    cache = PairCache(held, photos)
+    action = "built" if found is None else "reused"
+    seconds = round(monotonic() - start, 2)
+    note("cache", action=action, pictures=len(cache), bytes=cache.total_bytes, seconds=seconds, path=str(held.path))
+    return cache
+
+
+def _key(photos: Iterable[Photo], task: Task) -> str:
+    text = json.dumps([VERSION, task.pair_key, sorted(photo.key for photo in photos)])
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _is_whole(place: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        index = _read_index(place)
+        return bool(index["version"] == VERSION and index["bytes"] == (place / PIXELS).stat().st_size)
+    return False
+
+
+def _read_index(place: Path) -> Any:
+    return json.loads((place / INDEX).read_text())

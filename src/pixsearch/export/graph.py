@@ -1,0 +1,72 @@
+"""Look around in an ONNX graph: who makes a tensor, who reads it, and the constants a node takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import numpy_helper
+
+Constant = npt.NDArray[np.float32]
+
+
+class Graph:
+    """A view of `model` that stays true as long as no node is added or removed; constants can be replaced."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.model = model
+        self.nodes: list[onnx.NodeProto] = list(model.graph.node)
+        self.inputs = [port.name for port in model.graph.input]
+        self.output: str = model.graph.output[0].name
+        self._constants = {tensor.name: tensor for tensor in model.graph.initializer}
+        self._maker = {name: node for node in self.nodes for name in node.output}
+
+    def maker(self, tensor: str) -> onnx.NodeProto | None:
+        """The node whose output `tensor` is; None for inputs and constants."""
+        return self._maker.get(tensor)
+
+    def readers(self, tensor: str) -> list[onnx.NodeProto]:
+        """The nodes that read `tensor`."""
+        return [node for node in self.nodes if tensor in node.input]
+
+    def activations(self) -> list[str]:
+        """Every tensor that depends on the picture: inputs first, then in the order they are computed."""
+        return [*self.inputs, *(name for node in self.nodes for name in node.output if name)]
+
+    def flowing(self, node: onnx.NodeProto) -> list[str]:
+        """The inputs of `node` that depend on the picture."""
+        return [name for name in node.input if name and name not in self._constants]
+
+    def constant(self, name: str) -> Constant:
+        """A copy of the constant called `name`."""
+        values: Constant = numpy_helper.to_array(self._constants[name]).copy()
+        return values
+
+    def replace(self, name: str, values: Constant) -> None:
+        """Put `values` in place of the constant called `name`."""
+        self._constants[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
+
+    def upstream(self, tensor: str) -> Iterator[onnx.NodeProto]:
+        """The nodes that `tensor` is computed by, nearest first, each once."""
+        seen: set[str] = set()
+        waiting = [tensor]
+        while waiting:
+            node = self.maker(waiting.pop(0))
+            if node is not None and node.output[0] not in seen:
+                seen.add(node.output[0])
+                yield node
+                waiting += self.flowing(node)
+
+
+def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
+    """The value of a node's attribute, or `default` where it is left out."""
+    found = next((item for item in node.attribute if item.name == name), None)
+    return default if found is None else onnx.helper.get_attribute_value(found)
+
+
+def named_nodes(nodes: Iterable[onnx.NodeProto]) -> list[str]:
+    """The names of `nodes`."""
+    return [node.name for node in nodes]

@@ -1,0 +1,142 @@
+"""A photo or a folder of photos in, the same out: files through a model, none of the inputs touched."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pixsearch.errors import DataError, UsageError
+from pixsearch.infer.deep import apply_decoded
+from pixsearch.infer.session import OnnxModel
+from pixsearch.infer.tiles import MEMORY_BYTES
+from pixsearch.pixels.files import CONTAINERS, Decoded, read_decoded, write_picture
+from pixsearch.tasks.base import task_for
+
+Note = Callable[..., None]
+
+
+def silent(kind: str, **fields: Any) -> None:
+    """The listener that hears nothing."""
+
+
+def apply_path(
+    model: Path, source: Path, destination: Path, *, threads: int = 1, memory_bytes: int = MEMORY_BYTES, note: Note = silent
+) -> dict[str, Any]:
+    """`source`, a photo or a folder, through the model in the file `model`: see `apply_file` and `apply_folder`.
+
+    Returns {model, photos: [{source, file, width, height, seconds}]}, the sizes those of the results.
+    """
+    if not source.exists():
+        raise DataError(f"There is no `{source}`. Give a photo or a folder of photos.")
+    apply = apply_folder if source.is_dir() else apply_file
+    return apply(model, source, destination, threads=threads, memory_bytes=memory_bytes, note=note)
+
+
+def apply_file(
+    model: Path, source: Path, destination: Path, *, threads: int = 1, memory_bytes: int = MEMORY_BYTES, note: Note = silent
+) -> dict[str, Any]:
+    """One photo; the suffix of `destination` chooses the format, an existing folder takes it under the photo's name.
+
+    16 bit, alpha and grey are kept where the format can hold them: 16 bit is reduced to 8 where it cannot, and alpha is
+    refused. Raises UsageError when `destination` is the photo itself or has a suffix that cannot be written, DataError
+    when the photo cannot be read.
+    """
+    opened = OnnxModel.open(model, threads=threads)
+    target = destination / _written_name(source) if destination.is_dir() else destination
+    _refuse_suffix(target)
+    _refuse_inputs(target, {_identity(source)})
+    return {"model": str(model), "photos": [_one(opened, source, target, memory_bytes, note)]}
+
+
+def apply_folder(
+    model: Path, source: Path, destination: Path, *, threads: int = 1, memory_bytes: int = MEMORY_BYTES, note: Note = silent
+) -> dict[str, Any]:
+    """Every photo under `source` to the same place under `destination`, in the same format where it can be written.
+
+    A file that cannot be read is passed over; all of them are named with their reasons in one DataError at the end,
+    when everything else is written. Raises UsageError when `destination` lies within `source`.
+    """
+    opened = OnnxModel.open(model, threads=threads)
+    if destination.exists() and not destination.is_dir():
+        raise UsageError(f"`{destination}` is a file, but `{source}` a folder. Name a folder to write to.")
+    if destination.resolve().is_relative_to(source.resolve()):
+        raise UsageError(f"`{destination}` lies within `{source}`, whose photos are not touched. Choose a folder beside it.")
+    files = sorted(_files(source))
+    if not files:
+        raise DataError(f"`{source}` holds no files. Give a folder of photos.")
+    inputs = {_identity(file) for file in files}
+    photos, failures = [], []
+    for file in files:
+        try:
+            target = destination / file.relative_to(source).parent / _written_name(file)
+            _refuse_inputs(target, inputs)
+            photos.append(_one(opened, file, target, memory_bytes, note))
+        except (DataError, UsageError) as error:
+            failures.append(f"`{file.relative_to(source)}`: {error}")
+            note("rejected", path=str(file), reason=str(error))
+    if failures:
+        lines = "\n".join(f"  {line}" for line in failures)
+        raise DataError(f"{len(failures)} of {len(files)} files were left out, {len(photos)} are written to `{destination}`:\n{lines}")
+    return {"model": str(model), "photos": photos}
+
+
+def _one(model: OnnxModel, source: Path, target: Path, memory_bytes: int, note: Note) -> dict[str, Any]:
+    begun = time.perf_counter()
+    decoded = read_decoded(source)
+    _refuse_alpha(target, decoded)
+    result = _fitting(target, apply_decoded(model, task_for(model.card.signature), decoded, memory_bytes=memory_bytes))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_picture(target, result.pixels, result.alpha)
+    height, width = result.pixels.shape[:2]
+    done = {"source": str(source), "file": str(target), "width": width, "height": height, "seconds": time.perf_counter() - begun}
+    note("applied", **done)
+    return done
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Files at any depth but hidden ones; links to folders are not followed, so a loop of them is none."""
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(where) / name for name in names if not name.startswith("."))
+
+
+def _written_name(source: Path) -> str:
+    """The photo's name, with `.png` behind it where its own format cannot be written."""
+    return source.name if source.suffix.lower() in CONTAINERS else f"{source.name}.png"
+
+
+def _identity(path: Path) -> tuple[int, int] | Path:
+    try:
+        found = path.stat()
+    except OSError:
+        return path.resolve()
+    return found.st_dev, found.st_ino
+
+
+def _refuse_inputs(target: Path, inputs: set[tuple[int, int] | Path]) -> None:
+    if _identity(target) in inputs:
+        raise UsageError(f"`{target}` is one of the photos read, and those are not overwritten. Choose another name or folder.")
+
+
+def _refuse_suffix(target: Path) -> None:
+    if target.suffix.lower() not in CONTAINERS:
+        raise UsageError(f"`{target}` has a suffix that cannot be written. Use one of {', '.join(CONTAINERS)}.")
+
+
+def _refuse_alpha(target: Path, decoded: Decoded) -> None:
+    if decoded.alpha is not None and not CONTAINERS[target.suffix.lower()].alpha:
+        raise DataError(f"`{target.name}` cannot hold the alpha of the photo. Write PNG, TIFF or WebP.")
+
+
+def _fitting(target: Path, result: Decoded) -> Decoded:
+    """`result` in 8 bits where the format of `target` holds no more."""
+    if result.pixels.dtype == np.uint8 or CONTAINERS[target.suffix.lower()].deep:
+        return result
+    alpha = None if result.alpha is None else cv2.convertScaleAbs(result.alpha, alpha=1 / 257)
+    return Decoded(cv2.convertScaleAbs(result.pixels, alpha=1 / 257), alpha, result.grey)

@@ -1,0 +1,128 @@
+"""Open an exported model and run it on planes of any size: ONNX Runtime and numpy, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from pixsearch.card import KEY, ModelCard
+from pixsearch.errors import DataError
+from pixsearch.tasks.base import Planes
+
+PROVIDERS = ("CPUExecutionProvider",)
+_ERRORS_ONLY = 3
+_OPTIMIZATION = {
+    "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+
+
+def session_options(*, threads: int = 1, precise_int8: bool = False, optimization: str = "all") -> ort.SessionOptions:
+    """Options of a quiet session on `threads` threads.
+
+    `precise_int8` sets `session.x64quantprecision`: an x86 processor without VNNI then multiplies 8-bit values without
+    saturating, slower, and agrees with other processors. `optimization` is `none`, `basic` or `all`.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    options.graph_optimization_level = _OPTIMIZATION[optimization]
+    if precise_int8:
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
+
+
+def open_session(source: Path | bytes, options: ort.SessionOptions) -> ort.InferenceSession:
+    """A CPU session on a file or a serialized model; `DataError` when it is missing, damaged or no ONNX."""
+    if isinstance(source, Path) and not source.is_file():
+        raise DataError(f"There is no file `{source}`. Give a model that `pixsearch export` has written.")
+    try:
+        return ort.InferenceSession(source if isinstance(source, bytes) else str(source), options, providers=list(PROVIDERS))
+    except Exception as error:  # ONNX Runtime's errors share no base class but this one
+        name = f"`{source}`" if isinstance(source, Path) else "The model"
+        reason = str(error).rpartition(":")[2].strip().rstrip(".")
+        raise DataError(
+            f"{name} is not an ONNX model that ONNX Runtime {ort.__version__} can open ({reason}). "
+            "It is damaged or of another kind: export it again."
+        ) from error
+
+
+class OnnxModel:
+    """An exported model, open for inference; it carries its card, so the file alone is enough.
+
+    The network itself takes sides that are multiples of `card.multiple`; `run` takes any size. Thread-safe once open.
+    """
+
+    def __init__(self, session: ort.InferenceSession, card: ModelCard, path: Path) -> None:
+        self.session, self.card, self.path = session, card, path
+
+    @classmethod
+    def open(cls, path: Path, *, threads: int = 1, precise_int8: bool = False, optimization: str = "all") -> OnnxModel:
+        """The model in the file at `path`; `DataError` when it is not ONNX, carries no card or is damaged."""
+        options = session_options(threads=threads, precise_int8=precise_int8, optimization=optimization)
+        session = open_session(path, options)
+        metadata = session.get_modelmeta().custom_metadata_map
+        if KEY not in metadata:
+            raise DataError(f"`{path}` is an ONNX model but carries no pixsearch card. Give one that `pixsearch export` has written.")
+        card = ModelCard.loads(metadata[KEY], str(path))
+        _check_ports(session, card, path)
+        return cls(session, card, path)
+
+    def run(self, inputs: Mapping[str, Planes]) -> Planes:
+        """The output for `inputs`, float32 planes (C, H, W) or (N, C, H, W) by port name, of any H and W.
+
+        The result is (C, H·scale, W·scale) or (N, C, H·scale, W·scale), not clipped. Sides that are no multiple of
+        `card.multiple` are continued with their edge pixels and the output is cropped. `DataError` names a plane that
+        is missing, unknown or of the wrong shape.
+        """
+        planes = self._checked(inputs)
+        first = next(iter(planes.values()))
+        if first.ndim == 3:
+            return self._run_one(planes)
+        return np.stack([self._run_one({name: plane[n] for name, plane in planes.items()}) for n in range(len(first))])
+
+    def _run_one(self, planes: dict[str, Planes]) -> Planes:
+        height, width = next(iter(planes.values())).shape[-2:]
+        feeds = {name: pad_to_multiple(plane, self.card.multiple)[np.newaxis] for name, plane in planes.items()}
+        output: Planes = self.session.run([self.card.signature.output.name], feeds)[0][0]
+        scale = self.card.signature.scale
+        return output[:, : height * scale, : width * scale]
+
+    def _checked(self, inputs: Mapping[str, Planes]) -> dict[str, Planes]:
+        ports = {port.name: port for port in self.card.signature.inputs}
+        if set(inputs) != set(ports):
+            raise DataError(f"`{self.path.name}` takes {', '.join(sorted(ports))} and was given {', '.join(sorted(inputs))}.")
+        shapes = {(plane.shape[:-3], plane.shape[-2:]) for plane in inputs.values()}
+        for name, plane in inputs.items():
+            fits = plane.ndim in (3, 4) and plane.size > 0 and plane.shape[-3] == ports[name].channels and len(shapes) == 1
+            if not fits:
+                raise DataError(
+                    f"`{name}` has shape {plane.shape}, but `{self.path.name}` takes ({ports[name].channels}, H, W) "
+                    "or (N, …), alike for all its inputs."
+                )
+        return {name: np.ascontiguousarray(plane, np.float32) for name, plane in inputs.items()}
+
+
+def pad_to_multiple(planes: Planes, multiple: int) -> Planes:
+    """`planes` (…, H, W) continued at the bottom and the right with edge pixels to the next multiple of `multiple`."""
+    down, right = (-side % multiple for side in planes.shape[-2:])
+    if not (down or right):
+        return planes
+    return np.pad(planes, [(0, 0)] * (planes.ndim - 2) + [(0, down), (0, right)], mode="edge")
+
+
+def _check_ports(session: ort.InferenceSession, card: ModelCard, path: Path) -> None:
+    """The graph must take and give what its card says."""
+    said = {port.name: port.channels for port in card.signature.inputs}
+    found: dict[str, Any] = {port.name: port.shape[1] if len(port.shape) == 4 else None for port in session.get_inputs()}
+    outputs = [port.name for port in session.get_outputs()]
+    if said != found or card.signature.output.name not in outputs:
+        raise DataError(
+            f"`{path}` takes {found} and gives {outputs}, but its card says {said} and `{card.signature.output.name}`. Export it again."
+        )

@@ -1,0 +1,137 @@
+"""Run a model on a picture of any size, window by window, with the result of running it whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pixsearch.card import ModelCard
+from pixsearch.errors import DataError
+from pixsearch.infer.session import OnnxModel
+from pixsearch.interrupt import check_stop
+from pixsearch.pixels.types import Picture
+from pixsearch.space.base import FRAME, read_genotype
+from pixsearch.tasks.base import Planes, Task
+
+Samples = npt.NDArray[Any]
+Encode = Callable[[str, Samples], Planes]
+Decode = Callable[[Planes, dict[str, Samples]], Samples]
+
+MEMORY_BYTES = 256 * 2**20
+"""What the arrays of one window may take, unless told otherwise."""
+
+DECODE_RADIUS = 4
+"""Input pixels around a pixel that decoding may look at: bicubic reaches 2, enlarged or at the same size."""
+
+_DECODE_BYTES = 64  # a pixel of output while it is decoded: float planes, their colours and their rounding
+_RUNTIME = 2.0  # what ONNX Runtime holds for each byte of activations: packed copies, and its arena's rounding up
+_LONGEST = 1024  # larger windows gain nothing: the overlap is then below 5 %
+
+
+@dataclass(frozen=True)
+class Span:
+    """One window along one axis of the input: it reads `start` to `stop`, and `first` to `last` of it is kept."""
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+
+def spans(size: int, window: int, margin: int, multiple: int) -> list[Span]:
+    """Windows of `window` pixels that cover `size`; each keeps what lies `margin` inside it, or at the picture's edge.
+
+    All begin at multiples of `multiple` and are `window` long, but for the last, which may lack fewer than `multiple`
+    pixels; a picture that is no longer than `window` is one. `window` is a multiple of `multiple`, above 2·`margin`.
+    """
+    if size <= window:
+        return [Span(0, size, 0, size)]
+    step = (window - 2 * margin) // multiple * multiple
+    end = math.ceil((size - window) / multiple) * multiple
+    starts = [*range(0, end, step), end]
+    edges = [0, *(start + window - margin for start in starts[:-1]), size]
+    return [Span(start, min(start + window, size), first, last) for start, first, last in zip(starts, edges[:-1], edges[1:], strict=True)]
+
+
+def margin_of(card: ModelCard) -> int:
+    """Input pixels that a window reads beyond what it keeps, so that what it keeps does not see its edge."""
+    return max(card.receptive_radius, DECODE_RADIUS)
+
+
+def window_side(card: ModelCard, memory_bytes: int = MEMORY_BYTES) -> int:
+    """The side of the largest window whose arrays stay within `memory_bytes`, a multiple of `card.multiple`.
+
+    Never so small that the margins take more than three quarters of it.
+    """
+    space, genotype = read_genotype(card.genotype, card.signature)
+    activations = space.memory_bytes(genotype) / (FRAME[0] * FRAME[1])
+    bytes_per_pixel = card.signature.scale**2 * (_RUNTIME * activations + _DECODE_BYTES)
+    largest = min(math.isqrt(int(memory_bytes / bytes_per_pixel)), _LONGEST)
+    least = 4 * (margin_of(card) + card.multiple)
+    return max(largest, least) // card.multiple * card.multiple
+
+
+def run_windows(
+    model: OnnxModel, inputs: Mapping[str, Samples], encode: Encode, decode: Decode, window: int
+) -> Iterator[tuple[slice, slice, Samples]]:
+    """Each window's place in the output (rows, columns) and the decoded samples (h, w, C) to put there.
+
+    `inputs` are whole arrays (H, W, …) of one size by port name. `encode` and `decode` work as a task's do and see one
+    window with its margins.
+    """
+    height, width = next(iter(inputs.values())).shape[:2]
+    card = model.card
+    for rows in spans(height, window, margin_of(card), card.multiple):
+        for columns in spans(width, window, margin_of(card), card.multiple):
+            check_stop("Nothing of this picture was written. Run the command again.")
+            seen = {name: samples[rows.start : rows.stop, columns.start : columns.stop] for name, samples in inputs.items()}
+            planes = model.run({name: encode(name, samples) for name, samples in seen.items()})
+            decoded = decode(planes, seen)
+            scale = card.signature.scale
+            yield _placed(rows, scale), _placed(columns, scale), decoded[_kept(rows, scale), _kept(columns, scale)]
+
+
+def output_planes(model: OnnxModel, task: Task, inputs: Mapping[str, Picture], *, memory_bytes: int = MEMORY_BYTES) -> Planes:
+    """The output planes (C, H·scale, W·scale), not clipped, for whole input pictures (H, W, 3) by port name, window by window."""
+    height, width = next(iter(inputs.values())).shape[:2]
+    signature = model.card.signature
+    output = np.empty((signature.out_channels, height * signature.scale, width * signature.scale), np.float32)
+    window = window_side(model.card, memory_bytes)
+    for rows, columns, part in run_windows(model, inputs, task.encode, _channels_last, window):
+        output[:, rows, columns] = np.moveaxis(part, -1, 0)
+    return output
+
+
+def _channels_last(planes: Planes, inputs: dict[str, Samples]) -> Samples:
+    del inputs
+    return np.moveaxis(planes, 0, -1)
+
+
+def _placed(span: Span, scale: int) -> slice:
+    return slice(span.first * scale, span.last * scale)
+
+
+def _kept(span: Span, scale: int) -> slice:
+    return slice((span.first - span.start) * scale, (span.last - span.start) * scale)
+
+
+def apply_picture(model: OnnxModel, task: Task, picture: Picture, *, memory_bytes: int = MEMORY_BYTES) -> Picture:
+    """`picture`, uint8 RGB (H, W, 3), through `model`: (H·scale, W·scale, 3).
+
+    The same pixels as encoding, running and decoding it whole, up to the rounding of sums (1/255 at most), within
+    `memory_bytes` beside the two pictures.
+    """
+    ports = model.card.signature.inputs
+    if len(ports) != 1:
+        raise DataError(f"`{model.path.name}` takes {len(ports)} inputs ({', '.join(p.name for p in ports)}), not one picture.")
+    scale = model.card.signature.scale
+    result = np.empty((picture.shape[0] * scale, picture.shape[1] * scale, 3), np.uint8)
+    window = window_side(model.card, memory_bytes)
+    for rows, columns, part in run_windows(model, {ports[0].name: picture}, task.encode, task.decode, window):
+        result[rows, columns] = part
+    return result

@@ -1,0 +1,59 @@
+"""From a genotype to a network, and from its training form to the form that is deployed."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pixsearch.nn.reparam import Branches, Folded
+from pixsearch.registry import BUILDERS
+from pixsearch.signature import Signature
+from pixsearch.space.base import Genotype
+
+
+class Network(nn.Module):
+    """A network and what it is: (N, C, H, W) planes of each input port → (N, C, H·scale, W·scale), in 0…1, not clipped.
+
+    `branches` is the form it trains in; `none` is the deploy form.
+    """
+
+    def __init__(self, body: nn.Module, genotype: Genotype, signature: Signature, branches: Branches) -> None:
+        super().__init__()
+        self.body = body
+        self.genotype, self.signature, self.branches = genotype, signature, branches
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Inputs in the order of the signature's ports."""
+        out: Tensor = self.body(inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1))
+        return out
+
+
+def build(genotype: Any, signature: Signature, *, branches: Branches = "none", seed: int = 0) -> Network:
+    """The network of `genotype` with fresh weights drawn from `seed`; the global generator is left as it was."""
+    builder = BUILDERS.load(genotype.space)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        body = builder(genotype, signature, branches)
+    return Network(body, genotype, signature, branches)
+
+
+def deploy(network: Network) -> Network:
+    """A copy with every branched convolution merged into a plain one; its output differs by rounding alone."""
+    body = copy.deepcopy(network.body)
+    for name, module in list(body.named_modules()):
+        if isinstance(module, Folded):
+            parent, _, own = name.rpartition(".")
+            setattr(body.get_submodule(parent), own, merged(module))
+    return Network(body, network.genotype, network.signature, "none").train(network.training)
+
+
+@torch.no_grad()
+def merged(block: Folded) -> nn.Conv2d:
+    """The plain convolution that equals a branched one."""
+    weight, bias = block.fold()
+    conv = nn.Conv2d(block.inputs, block.outputs, block.kernel, padding=block.kernel // 2, device="meta")
+    conv.weight, conv.bias = nn.Parameter(weight.detach().clone()), nn.Parameter(bias.detach().clone())
+    return conv

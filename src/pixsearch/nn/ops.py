@@ -1,0 +1,99 @@
+"""The operators a `mobile` layer can be, and its activations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from pixsearch.nn.reparam import Branches, Folded, convolution
+from pixsearch.space.chain import CONVS, SEPARABLES, Layer
+
+LEAK = 0.1  # slope of a leaky ReLU below zero; a PReLU starts at 0.25, as published
+
+
+def activation(name: str, width: int) -> nn.Module:
+    """The activation called `name` for `width` channels; PReLU has a slope for each."""
+    makers: dict[str, Callable[[], nn.Module]] = {
+        "relu": nn.ReLU,
+        "leaky": lambda: nn.LeakyReLU(LEAK),
+        "prelu": lambda: nn.PReLU(width),
+        "hardswish": nn.Hardswish,
+    }
+    return makers[name]()
+
+
+def gain(act: str) -> float:
+    """What a kernel's standard deviation is raised by to make up for the activation behind it (He et al. 2015)."""
+    slope = {"leaky": LEAK, "prelu": 0.25}.get(act, 0.0)
+    return math.sqrt(2 / (1 + slope**2))
+
+
+class Separable(nn.Module):
+    """A depthwise k×k of the input's channels, then a 1×1 to `width`."""
+
+    def __init__(self, inputs: int, width: int, kernel: int, branches: Branches) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(inputs, inputs, kernel, padding=kernel // 2, groups=inputs, bias=False)
+        self.pointwise = convolution(inputs, width, 1, branches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) → (N, width, H, W)."""
+        out: Tensor = self.pointwise(self.depthwise(x))
+        return out
+
+
+class InvertedBottleneck(nn.Module):
+    """1×1 to `hidden`, activation, depthwise 3×3, activation, 1×1 to `width`, plus the input when `residual`."""
+
+    def __init__(self, inputs: int, layer: Layer, branches: Branches) -> None:
+        super().__init__()
+        hidden = layer.hidden
+        self.residual = layer.residual
+        # The residual is the identity already, and a bottleneck without one is meant to have none.
+        self.expand = convolution(inputs, hidden, 1, branches, identity=False)
+        self.act1 = activation(layer.act, hidden)
+        self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.act2 = activation(layer.act, hidden)
+        self.project = convolution(hidden, layer.width, 1, branches, identity=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) → (N, width, H, W)."""
+        out: Tensor = self.project(self.act2(self.depthwise(self.act1(self.expand(x)))))
+        return x + out if self.residual else out
+
+
+def build_layer(layer: Layer, inputs: int, branches: Branches) -> nn.Sequential:
+    """The layer behind `inputs` channels: `op`, then `act`, with weights drawn to keep the signal's size."""
+    if layer.op == "ib3":
+        inverted = InvertedBottleneck(inputs, layer, branches)
+        start(inverted.expand, gain(layer.act))
+        start(inverted.depthwise, gain(layer.act))
+        start(inverted.project, 1.0)
+        return nn.Sequential(inverted)
+    if layer.op in SEPARABLES:
+        separable = Separable(inputs, layer.width, SEPARABLES[layer.op], branches)
+        start(separable.depthwise, 1.0)
+        start(separable.pointwise, gain(layer.act))
+        return nn.Sequential(separable, activation(layer.act, layer.width))
+    dense = convolution(inputs, layer.width, CONVS[layer.op], branches)
+    start(dense, gain(layer.act))
+    return nn.Sequential(dense, activation(layer.act, layer.width))
+
+
+@torch.no_grad()
+def start(conv: nn.Conv2d | Folded, scale: float) -> None:
+    """Draw a convolution's weights so that its output is `scale` times as large as its input, whatever its form; biases are zero.
+
+    Next to an identity branch the random part is smaller, so that both together keep the size.
+    """
+    if isinstance(conv, nn.Conv2d):
+        fan = conv.weight[0].numel()
+        nn.init.normal_(conv.weight, std=scale / math.sqrt(fan))
+        if conv.bias is not None:
+            nn.init.zeros_(conv.bias)
+        return
+    share = math.sqrt(max(scale**2 - 1, 0.25)) if conv.identity else scale
+    conv.start(share / math.sqrt(conv.inputs * conv.kernel**2))  # type: ignore[operator]

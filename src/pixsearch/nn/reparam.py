@@ -1,0 +1,126 @@
+"""Convolutions that train in several branches and deploy as one (ECB of Zhang et al. 2021, linear blocks of SESR, Bhardwaj et al. 2022).
+
+Each form is linear in its input, so its branches are folded into one kernel and bias before the convolution, in training
+as in deployment: a step costs about one plain convolution, and merging changes nothing, at borders either. A 1×1 that
+comes first gives its bias on the zero padding too, which is the padding with the intermediate bias that ECBSR uses.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Branches = Literal["none", "linear", "ecb"]
+
+EXPAND = 256  # intermediate channels of a linear block (SESR)
+WIDEN = 2  # intermediate channels of ECB's 1×1-3×3 branch, as a multiple of the output's
+
+SOBEL_X = ((1.0, 0.0, -1.0), (2.0, 0.0, -2.0), (1.0, 0.0, -1.0))
+SOBEL_Y = ((1.0, 2.0, 1.0), (0.0, 0.0, 0.0), (-1.0, -2.0, -1.0))
+LAPLACIAN = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
+
+
+class Folded(nn.Module):
+    """A convolution of (N, inputs, H, W) with zero padding to the same size whose kernel is computed by `fold`."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, identity: bool) -> None:
+        super().__init__()
+        self.inputs, self.outputs, self.kernel = inputs, outputs, kernel
+        self.identity = identity and inputs == outputs
+
+    def fold(self) -> tuple[Tensor, Tensor]:
+        """The one kernel (outputs, inputs, k, k) and bias (outputs) that all branches add up to."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) → (N, outputs, H, W)."""
+        weight, bias = self.fold()
+        return F.conv2d(x, weight, bias, padding=self.kernel // 2)
+
+    def _plus_identity(self, weight: Tensor) -> Tensor:
+        if not self.identity:
+            return weight
+        eye = torch.eye(self.inputs, dtype=weight.dtype, device=weight.device)[:, :, None, None]
+        return weight + _centred(eye, self.kernel)
+
+
+class LinearBlock(Folded):
+    """k×k to `EXPAND` channels, then 1×1, plus the identity where widths match."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, identity: bool) -> None:
+        super().__init__(inputs, outputs, kernel, identity)
+        self.expand = nn.Parameter(torch.empty(EXPAND, inputs, kernel, kernel))
+        self.project = nn.Parameter(torch.empty(outputs, EXPAND))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def start(self, std: float) -> None:
+        """Draw weights so that the folded kernel, identity aside, has the standard deviation `std`.
+
+        Both factors of an ordinary kernel are equally large: then they learn equally fast, and several times as fast
+        as with one large and one small (at which Adam's steps blow the product up). A quiet kernel has a small last factor.
+        """
+        ordinary = math.sqrt(2 / (self.inputs * self.kernel**2))
+        first = math.sqrt(ordinary / math.sqrt(EXPAND))
+        nn.init.normal_(self.expand, std=first)
+        nn.init.normal_(self.project, std=std / (first * math.sqrt(EXPAND)))
+
+    def fold(self) -> tuple[Tensor, Tensor]:
+        """One matrix product."""
+        weight = (self.project @ self.expand.flatten(1)).view(self.outputs, *self.expand.shape[1:])
+        return self._plus_identity(weight), self.bias
+
+
+class EdgeBlock(Folded):
+    """ECB: k×k, 1×1-k×k, 1×1-Sobel-x, 1×1-Sobel-y, 1×1-Laplacian, plus the identity where widths match."""
+
+    edges: Tensor
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, identity: bool) -> None:
+        super().__init__(inputs, outputs, kernel, identity)
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.squeeze_weight = nn.Parameter(torch.empty(WIDEN * outputs, inputs))
+        self.squeeze_bias = nn.Parameter(torch.zeros(WIDEN * outputs))
+        self.after_weight = nn.Parameter(torch.empty(outputs, WIDEN * outputs, kernel, kernel))
+        self.edge_weight = nn.Parameter(torch.empty(3, outputs, inputs))
+        self.edge_bias = nn.Parameter(torch.zeros(3, outputs))
+        self.edge_scale = nn.Parameter(torch.empty(3, outputs))
+        edges = torch.tensor([SOBEL_X, SOBEL_Y, LAPLACIAN])
+        self.register_buffer("edges", _centred(edges, kernel), persistent=False)
+
+    def start(self, std: float) -> None:
+        """Draw weights so that the folded kernel has about the standard deviation `std`; edges start near nothing, as in ECBSR."""
+        half = std / math.sqrt(2)
+        nn.init.normal_(self.weight, std=half)
+        nn.init.normal_(self.squeeze_weight, std=1 / math.sqrt(self.inputs))
+        nn.init.normal_(self.after_weight, std=half * math.sqrt(self.inputs / (WIDEN * self.outputs)))
+        nn.init.normal_(self.edge_weight, std=1 / math.sqrt(self.inputs))
+        nn.init.normal_(self.edge_scale, std=1e-3)
+
+    def fold(self) -> tuple[Tensor, Tensor]:
+        """The branches' kernels added up; what a first 1×1's bias adds is the bias times the second kernel's sum."""
+        after = self.after_weight.flatten(2)
+        weight = self.weight + torch.einsum("odk,di->oik", after, self.squeeze_weight).view_as(self.weight)
+        edges = torch.einsum("eo,eoi,ekl->oikl", self.edge_scale, self.edge_weight, self.edges)
+        bias = self.bias + after.sum(2) @ self.squeeze_bias
+        bias = bias + torch.einsum("eo,eo,ekl->o", self.edge_scale, self.edge_bias, self.edges)
+        return self._plus_identity(weight + edges), bias
+
+
+def _centred(kernel: Tensor, size: int) -> Tensor:
+    """A smaller kernel in the middle of a `size`×`size` one of zeros."""
+    margin = (size - kernel.shape[-1]) // 2
+    return F.pad(kernel, (margin,) * 4)
+
+
+def convolution(inputs: int, outputs: int, kernel: int, branches: Branches, *, identity: bool = True) -> nn.Conv2d | Folded:
+    """A dense convolution in the form `branches` has for its kernel; plain where it has none (ECB of a 1×1)."""
+    if branches == "linear":
+        return LinearBlock(inputs, outputs, kernel, identity)
+    if branches == "ecb" and kernel >= 3:
+        return EdgeBlock(inputs, outputs, kernel, identity)
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)

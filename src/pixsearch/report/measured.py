@@ -1,0 +1,194 @@
+"""What export and bench recorded: files that agree with their models, accuracy and latency side by side, crops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pixsearch.errors import DataError
+from pixsearch.report.stage import StageRecord, mapping, task_words, understood
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One exported file: `max_abs_error` against PyTorch for float, `loss_db` against float for int8, at these input sizes."""
+
+    label: str
+    file: str
+    precision: str
+    bytes: float | None
+    opset: int | None
+    max_abs_error: float | None
+    loss_db: float | None
+    sizes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds a frame with this many threads; None where a percentile was not taken."""
+
+    threads: int
+    median_ms: float
+    p90_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    min_ms: float | None
+    repeats: int | None
+    gmacs_per_s: float | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the bench table: a model or the trivial baseline, which costs nothing that is counted."""
+
+    label: str
+    is_baseline: bool
+    file: str | None
+    psnr_db: float
+    ssim: float
+    pictures: Mapping[str, Mapping[str, float]]
+    gain_db: float | None
+    gain_interval_db: tuple[float, float] | None
+    macs_720p: float | None
+    params: float | None
+    file_bytes: float | None
+    load_ms: float | None
+    peak_bytes: float | None
+    latency: tuple[Latency, ...]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The same place of one picture by every method: `pictures` maps `input`, each label and `truth` to PNG files.
+
+    `box` is (left, top, right, bottom) in output pixels.
+    """
+
+    picture: str
+    box: tuple[int, int, int, int]
+    pictures: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class BenchRecord:
+    """A bench with the conventions that give its figures their meaning: metric, protocol, target."""
+
+    stage: StageRecord
+    task: str
+    metric: str
+    convention: str
+    protocol: str
+    target: str
+    modelled: bool
+    size: str
+    images: tuple[str, ...]
+    rows: tuple[Row, ...]
+    crops: tuple[Crop, ...]
+
+    @property
+    def models(self) -> list[Row]:
+        """The rows without the baseline."""
+        return [row for row in self.rows if not row.is_baseline]
+
+    @property
+    def baseline(self) -> Row | None:
+        """The trivial method's row."""
+        return next((row for row in self.rows if row.is_baseline), None)
+
+    @property
+    def thread_counts(self) -> list[int]:
+        """The thread counts that were measured, fewest first."""
+        return sorted({latency.threads for row in self.rows for latency in row.latency})
+
+
+def read_exports(stage: StageRecord) -> tuple[Exported, ...]:
+    """The exported files, the newest record of each."""
+    events = {event.get("file"): event for event in stage.every("exported")}
+    return understood(stage.path / "events.jsonl", lambda: tuple(_exported(event) for event in events.values()))
+
+
+def _exported(event: Mapping[str, Any]) -> Exported:
+    return Exported(
+        label=str(event["label"]),
+        file=str(event["file"]),
+        precision=str(event.get("precision", "float")),
+        bytes=event.get("bytes"),
+        opset=event.get("opset"),
+        max_abs_error=event.get("max_abs_error"),
+        loss_db=event.get("loss_db"),
+        sizes=tuple(_sides(size) for size in event.get("sizes") or ()),
+    )
+
+
+def _sides(size: Any) -> str:
+    return size if isinstance(size, str) else "×".join(map(str, size))
+
+
+def read_bench(stage: StageRecord) -> BenchRecord | None:
+    """The record of a bench, or None while it has not written its result; `DataError` for a crop that is gone."""
+    path = stage.path / "bench.json"
+    if not path.exists():
+        return None
+    data = mapping(path)
+    return understood(path, lambda: _bench(stage, data))
+
+
+def _bench(stage: StageRecord, data: Mapping[str, Any]) -> BenchRecord:
+    target = data["target"]
+    return BenchRecord(
+        stage=stage,
+        task=task_words(data),
+        metric=str(data["metric"]),
+        convention=str(data["convention"]),
+        protocol=str(data.get("protocol", "")),
+        target=str(target["label"]),
+        modelled=bool(target.get("modelled", False)),
+        size=str(data["size"]),
+        images=tuple(str(image["name"]) for image in data["images"]),
+        rows=tuple(_row(row) for row in data["rows"]),
+        crops=tuple(_crop(stage.path, crop) for crop in data.get("crops", ())),
+    )
+
+
+def _row(row: Mapping[str, Any]) -> Row:
+    bounds = row.get("gain_interval_db")
+    return Row(
+        label=str(row["label"]),
+        is_baseline=row["kind"] == "baseline",
+        file=row.get("file"),
+        psnr_db=float(row["psnr_db"]),
+        ssim=float(row["ssim"]),
+        pictures=dict(row.get("pictures") or {}),
+        gain_db=row.get("gain_db"),
+        gain_interval_db=(float(bounds[0]), float(bounds[1])) if bounds else None,
+        macs_720p=row.get("macs_720p"),
+        params=row.get("params"),
+        file_bytes=row.get("file_bytes"),
+        load_ms=row.get("load_ms"),
+        peak_bytes=row.get("peak_bytes"),
+        latency=tuple(_latency(item) for item in row.get("latency") or ()),
+    )
+
+
+def _latency(item: Mapping[str, Any]) -> Latency:
+    names = ("p90_ms", "p95_ms", "p99_ms", "min_ms", "repeats", "gmacs_per_s")
+    return Latency(int(item["threads"]), float(item["median_ms"]), **{name: item.get(name) for name in names})
+
+
+def _crop(folder: Path, crop: Mapping[str, Any]) -> Crop:
+    left, top, right, bottom = map(int, crop["box"])
+    named = {"input": crop["input"], **crop["outputs"], "truth": crop["truth"]}
+    pictures = {str(label): _inside(folder, file) for label, file in named.items()}
+    return Crop(str(crop["picture"]), (left, top, right, bottom), pictures)
+
+
+def _inside(folder: Path, file: str) -> Path:
+    """The file of the record called `file`; a record shows nothing that lies outside of it."""
+    path = folder / file
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DataError(f"`{folder / 'bench.json'}` names the picture `{file}`, which lies outside of the record. Run the bench again.")
+    if not path.is_file():
+        raise DataError(f"`{path}` is missing, though `{folder / 'bench.json'}` names it. Restore it or run the bench again.")
+    return path

@@ -1,0 +1,66 @@
+"""The trainings on the page: curves, before and after a pruning, exported files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pixsearch.report import wording as w
+from pixsearch.report.markup import element, table
+from pixsearch.report.measured import Exported
+from pixsearch.report.page import Page, quiet
+from pixsearch.report.plots.train import loss_plot, rate_plot, validation_plot
+from pixsearch.report.trained import PruneRecord, TrainingRecord
+
+
+def training(page: Page, anchor: str, title: str, train: TrainingRecord, *before: object) -> None:
+    """One training's outcome and curves."""
+    scored = f"{w.decibel(train.psnr_db)} dB, SSIM {w.similarity(train.ssim)}"
+    over = f", {w.gain(train.gain_db)} dB over the baseline's {w.decibel(train.baseline_psnr_db)}" if train.gain_db is not None else ""
+    curves = [
+        page.figure(f"{anchor}-validation", validation_plot(train), "Validation PSNR"),
+        page.figure(f"{anchor}-loss", loss_plot(train), "Loss"),
+        page.figure(f"{anchor}-rate", rate_plot(train), "Learning rate"),
+    ]
+    facts = quiet(
+        train.description, f"{w.count(train.macs_720p)} MACs 720p", f"{w.count(train.params)} params", _steps(train), train.ended_early
+    )
+    verdict = (
+        element("p", element("strong", train.name), f": {scored}{over} on the photos it is selected by.")
+        if train.psnr_db is not None
+        else None
+    )
+    page.add(anchor, title, *before, verdict, facts, element("div", *curves, class_="plots curves"))
+
+
+def _steps(train: TrainingRecord) -> str:
+    resumed = f", resumed at {', '.join(map(str, train.resumed_at))}" if train.resumed_at else ""
+    return w.plural(train.reached, "step") + (f", budget {train.goal}" if train.goal else "") + resumed
+
+
+def pruning(page: Page, prune: PruneRecord) -> None:
+    """Before and after, then the fine-tuning."""
+    rows = [
+        [name, w.decibel(side.psnr_db), w.similarity(side.ssim), w.count(side.macs_720p), w.count(side.params), side.description]
+        for name, side in (("before", prune.before), ("after", prune.after))
+    ]
+    shown = table(["", "PSNR", "SSIM", "MACs 720p", "params", "architecture"], rows, words=(0, 5))
+    training(page, "prune", "Pruning", prune.training, shown, quiet(prune.kept_words, "scores on the photos it is selected by"))
+
+
+def exports(page: Page, exports: Sequence[Exported]) -> None:
+    """The exported files and their proofs."""
+    rows = [
+        [
+            e.label,
+            e.file,
+            w.size(e.bytes),
+            w.error(e.max_abs_error),
+            w.decibel(e.loss_db),
+            e.opset if e.opset is not None else "",
+            ", ".join(e.sizes),
+        ]
+        for e in exports
+    ]
+    heads = ["model", "file", "size", "largest error", "loss dB", "opset", "checked at"]
+    notes = quiet("largest error against PyTorch, of values 0 to 1", "loss: PSNR against the float model")
+    page.add("export", "Export", table(heads, rows, words=(0, 1, 6)), notes)

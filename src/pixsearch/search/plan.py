@@ -1,0 +1,100 @@
+"""What a search would do, before it does it: the space, the cost of its members and an estimate of time."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from pixsearch.nn.build import Network, build
+from pixsearch.registry import SPACES
+from pixsearch.rng import stream
+from pixsearch.search.bounds import closed_form, fits_bounds, require_feasible
+from pixsearch.search.config import SearchConfig
+from pixsearch.search.strategies.operators import spread_sampler
+from pixsearch.space.base import Space
+from pixsearch.tasks.base import Task
+
+DRAWS = 31
+TIMED_STEPS = 5
+SCORED_SIDE = 512
+ASSUMED_PIXELS = 500_000
+LATENCY_S = 1.5
+
+
+def plan(task: Task, config: SearchConfig) -> dict[str, Any]:
+    """The plan as plain values: `space`, `size`, `members` and `estimate`.
+
+    `members` holds cost and description of the space's smallest, median (of 31 drawn alike) and largest member, and of the
+    `typical` one, the median of what the search would draw within its bounds. `estimate` says how long a candidate and all
+    would take, and what that rests on: the typical member's training is timed here and now for a few steps. `InfeasibleError`
+    when nothing keeps the bounds.
+    """
+    space: Space[Any] = SPACES.load(config.space)(task.signature)
+    objectives = config.parsed_objectives()
+    require_feasible(space, objectives, stream(config.seed, "feasible"))
+    sample = spread_sampler(space, objectives, fits_bounds(space, objectives))
+    typical = _median(space, sample, stream(config.seed, "plan"))
+    members = {
+        "smallest": space.smallest(),
+        "median": _median(space, space.sample, stream(config.seed, "plan", "space")),
+        "largest": space.largest(),
+        "typical": typical,
+    }
+    latencies = sum(o.latency is not None for o in objectives)
+    return {
+        "space": space.name,
+        "size": space.size(),
+        "members": {name: {**closed_form(space, g), "description": space.describe(g)} for name, g in members.items()},
+        "estimate": _estimate(task, config, build(typical, task.signature), latencies),
+    }
+
+
+def _median(space: Space[Any], sample: Any, rng: np.random.Generator) -> Any:
+    return sorted((sample(rng) for _ in range(DRAWS)), key=space.macs_720p)[DRAWS // 2]
+
+
+def _estimate(task: Task, config: SearchConfig, network: Network, latencies: int) -> dict[str, Any]:
+    step, score = _seconds_a_step(network, config, task.scale), _seconds_to_score(task, network)
+    share = ASSUMED_PIXELS / SCORED_SIDE**2
+    each = step * config.proxy_steps + score * share * config.val_pictures + LATENCY_S * latencies
+    candidates = config.evaluations or max(1, round((config.budget_s or each) / each))
+    basis = (
+        f"Timed here and now: {TIMED_STEPS} training steps ({step * 1e3:.0f} ms each) of the typical member, and scoring it on a picture "
+        f"of {SCORED_SIDE}×{SCORED_SIDE} ({score:.2f} s). Assumed: {config.val_pictures} pictures of half a megapixel to score on"
+        + (f", {LATENCY_S} s for a latency." if latencies else ".")
+    )
+    return {"seconds_per_candidate": each, "candidates": candidates, "seconds": config.budget_s or each * candidates, "basis": basis}
+
+
+def _seconds_a_step(network: Network, config: SearchConfig, scale: int) -> float:
+    """The fastest of a few steps (forward, backward, update) on noise."""
+    side, threads = config.proxy_patch, torch.get_num_threads()
+    generator = torch.Generator().manual_seed(0)
+    inputs = [torch.rand(config.proxy_batch, port.channels, side, side, generator=generator) for port in network.signature.inputs]
+    truth = torch.rand(config.proxy_batch, network.signature.out_channels, side * scale, side * scale, generator=generator)
+    optimizer = torch.optim.Adam(network.parameters())
+    times = []
+    torch.set_num_threads(config.threads or threads)
+    try:
+        for _ in range(TIMED_STEPS + 1):
+            began = time.perf_counter()
+            optimizer.zero_grad()
+            (network(*inputs) - truth).abs().mean().backward()
+            optimizer.step()
+            times.append(time.perf_counter() - began)
+    finally:
+        torch.set_num_threads(threads)
+    return min(times)
+
+
+@torch.no_grad()
+def _seconds_to_score(task: Task, network: Network) -> float:
+    """Seconds for one noise picture, from its pair to its scores."""
+    pair = task.degrade(np.random.default_rng(0).integers(0, 256, (SCORED_SIDE, SCORED_SIDE, 3), dtype=np.uint8))
+    began = time.perf_counter()
+    planes = [torch.from_numpy(task.encode(port.name, pair.inputs[port.name]))[None] for port in task.signature.inputs]
+    task.score(network(*planes)[0].numpy(), pair.truth)
+    return time.perf_counter() - began

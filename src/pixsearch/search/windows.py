@@ -1,0 +1,67 @@
+"""The pictures candidates are scored on: few enough to be quick, and whole, or where they are very large their fixed centre."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, cast
+
+from pixsearch.data.cache import PairCache
+from pixsearch.tasks.base import Pair, Task
+
+
+class Pairs(Protocol):
+    """Whole pairs by number, as the data room's cache gives them."""
+
+    names: list[str]
+
+    def __len__(self) -> int: ...
+
+    def pair(self, index: int) -> Pair:
+        """The pair of picture `index`."""
+        ...
+
+
+class Selection:
+    """Some pictures of `pairs`, evenly spaced over their order, so always the same ones.
+
+    At most `pictures` of them; the truth of one that is higher or wider than `window` pixels counts with its centre of at
+    most `window`×`window`, the same at every look.
+    """
+
+    def __init__(self, pairs: Pairs, task: Task, *, pictures: int, window: int) -> None:
+        self._pairs, self._scale, self.window = pairs, task.scale, window
+        count = min(pictures, len(pairs))
+        self._ids = [i * len(pairs) // count for i in range(count)]
+        self.names = [pairs.names[i] for i in self._ids]
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def pair(self, index: int) -> Pair:
+        """The pair of picture `index`, or its centre."""
+        return _centre(self._pairs.pair(self._ids[index]), self._scale, self.window)
+
+    def as_cache(self) -> PairCache:
+        """Itself, for those who ask for a cache and read names and pairs alone."""
+        return cast(PairCache, self)
+
+    def description(self) -> list[dict[str, Any]]:
+        """Name and size of what is scored of each picture, for the record."""
+        truths = [self.pair(i).truth for i in range(len(self))]
+        return [{"name": n, "width": t.shape[1], "height": t.shape[0]} for n, t in zip(self.names, truths, strict=True)]
+
+
+def _centre(pair: Pair, scale: int, window: int) -> Pair:
+    """The centre of a pair whose truth is larger than `window`, on whole input pixels; the pair itself when it is not."""
+    height, width = pair.truth.shape[:2]
+    if max(height, width) <= window:
+        return pair
+    rows, columns = (_middle(side // scale, window // scale) for side in (height, width))
+    inputs = {name: view[rows, columns] for name, view in pair.inputs.items()}
+    truth = pair.truth[rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale]
+    return Pair(inputs, truth)
+
+
+def _middle(side: int, wanted: int) -> slice:
+    kept = min(side, wanted)
+    start = (side - kept) // 2
+    return slice(start, start + kept)

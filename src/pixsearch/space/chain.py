@@ -1,0 +1,177 @@
+"""Genotypes of the `mobile` space: a chain of layers between an optional space-to-depth head and a pixel-shuffle tail."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import groupby
+from typing import Any, ClassVar
+
+from pixsearch.errors import DataError
+from pixsearch.registry import closest
+from pixsearch.signature import Signature
+from pixsearch.space.base import Genotype
+
+CONVS = {"conv1": 1, "conv3": 3, "conv5": 5}
+SEPARABLES = {"dw3": 3, "dw5": 5}
+OPS = (*CONVS, *SEPARABLES, "ib3")
+SKIP = "skip"
+ACTS = ("relu", "leaky", "prelu", "hardswish")
+HEADS = ("plain", "s2d")
+SKIPS = ("nearest", "bicubic")
+TAILS = (1, 3, 5)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: an operator to `width` channels, then its activation.
+
+    `conv1 conv3 conv5` are convolutions; `dw3 dw5` a depthwise convolution of the input channels (no bias, no
+    activation) and a 1×1 to `width`; `ib3` an inverted bottleneck (Sandler et al. 2018): 1×1 to `hidden`, activation,
+    depthwise 3×3, activation, linear 1×1 to `width`, plus its input when `residual`. `skip` computes nothing.
+    """
+
+    op: str
+    width: int
+    act: str
+    hidden: int = 0
+    residual: bool = False
+
+
+@dataclass(frozen=True)
+class MobileGenotype(Genotype):
+    """A chain: [space-to-depth 2] → layers → `tail`×`tail` convolution → + global skip of the input → pixel-shuffle."""
+
+    space: ClassVar[str] = "mobile"
+    layers: tuple[Layer, ...]
+    head: str = "plain"
+    skip: str = "nearest"
+    tail: int = 3
+
+    def genes(self) -> dict[str, Any]:
+        """Plain values; `hidden` and `residual` stand only where the operator has them."""
+        layers = [{k: v for k, v in asdict(layer).items() if layer.op == "ib3" or k in ("op", "width", "act")} for layer in self.layers]
+        return {"layers": layers, "head": self.head, "skip": self.skip, "tail": self.tail}
+
+
+def block(genotype: MobileGenotype) -> int:
+    """Side of the square of input pixels that the layers see as one."""
+    return 2 if genotype.head == "s2d" else 1
+
+
+def first_width(genotype: MobileGenotype, signature: Signature) -> int:
+    """Channels that enter the first layer: those of one block, pixel by pixel."""
+    return signature.in_channels * block(genotype) ** 2
+
+
+def input_widths(genotype: MobileGenotype, signature: Signature) -> list[int]:
+    """Channels that enter each layer, and those that enter the tail as the last."""
+    return [first_width(genotype, signature), *(layer.width for layer in genotype.layers)]
+
+
+def nearest_sources(genotype: MobileGenotype, signature: Signature) -> list[int]:
+    """For each channel of the tail's output, the channel entering the first layer that the nearest skip adds to it.
+
+    The output's channels are ordered as pixel-shuffle takes them: output channel, then sub-pixel row and column within the
+    block; the folded input's are row and column within the block, then input channel. Inputs beyond the output's channels are left out.
+    """
+    side, scale = block(genotype), signature.scale
+    return [
+        (row // scale * side + column // scale) * signature.in_channels + channel
+        for channel in range(signature.out_channels)
+        for row in range(side * scale)
+        for column in range(side * scale)
+    ]
+
+
+def canonical(genotype: MobileGenotype, signature: Signature) -> MobileGenotype:
+    """The one way to write this network.
+
+    Layers that compute nothing are dropped, `hidden` and `residual` are cleared where they mean nothing (a residual
+    needs equal widths), and at scale 1 both global skips are the identity, written `nearest`.
+    """
+    width, layers = first_width(genotype, signature), []
+    for layer in genotype.layers:
+        if layer.op == SKIP:
+            continue
+        inverted = layer.op == "ib3"
+        residual = inverted and layer.residual and layer.width == width
+        layers.append(replace(layer, hidden=layer.hidden if inverted else 0, residual=residual))
+        width = layer.width
+    skip = "nearest" if signature.scale == 1 else genotype.skip
+    return replace(genotype, layers=tuple(layers), skip=skip)
+
+
+def parse_chain(genes: dict[str, Any], max_depth: int, max_width: int, max_hidden: int) -> MobileGenotype:
+    """The genotype with these genes, not yet canonical; `DataError` naming the gene that is wrong."""
+    known = [field.name for field in fields(MobileGenotype)]
+    _check_keys(genes, known, {"layers"}, "an architecture")
+    layers = genes["layers"]
+    if not isinstance(layers, list | tuple):
+        raise DataError(f"`layers` is `{layers}`; it must be a list of layers.")
+    parsed = tuple(_parse_layer(f"layers[{i}]", layer, max_width, max_hidden) for i, layer in enumerate(layers))
+    depth = sum(layer.op != SKIP for layer in parsed)
+    if not 1 <= depth <= max_depth:
+        raise DataError(f"`layers` holds {depth} layers that compute; it must hold 1 to {max_depth}.")
+    return MobileGenotype(
+        layers=parsed,
+        head=_one_of("head", genes.get("head", "plain"), HEADS),
+        skip=_one_of("skip", genes.get("skip", "nearest"), SKIPS),
+        tail=_one_of("tail", genes.get("tail", 3), TAILS),
+    )
+
+
+def _parse_layer(where: str, layer: Any, max_width: int, max_hidden: int) -> Layer:
+    known = [field.name for field in fields(Layer)]
+    if isinstance(layer, dict) and layer.get("op") == SKIP:
+        return Layer(SKIP, 0, "relu")
+    _check_keys(layer, known, {"op", "width", "act"}, f"`{where}`")
+    op = _one_of(f"{where}.op", layer["op"], (*OPS, SKIP))
+    residual = layer.get("residual", False)
+    if not isinstance(residual, bool):
+        raise DataError(f"`{where}.residual` is `{residual}`; it must be true or false.")
+    return Layer(
+        op=op,
+        width=_integer(f"{where}.width", layer["width"], 1, max_width),
+        act=_one_of(f"{where}.act", layer["act"], ACTS),
+        hidden=_integer(f"{where}.hidden", layer.get("hidden"), 1, max_hidden) if op == "ib3" else 0,
+        residual=residual,
+    )
+
+
+def _check_keys(value: Any, known: list[str], needed: set[str], what: str) -> None:
+    if not isinstance(value, dict):
+        raise DataError(f"{what.capitalize()} is `{value}`; it must be an object with the keys {', '.join(known)}.")
+    for key in value:
+        if key not in known:
+            raise DataError(f"`{key}` is no gene of {what}.{closest(str(key), known)}")
+    for key in sorted(needed - set(value)):
+        raise DataError(f"The gene `{key}` of {what} is missing.")
+
+
+def _one_of(where: str, value: Any, known: tuple[Any, ...]) -> Any:
+    if isinstance(value, bool) or value not in known:
+        raise DataError(f"`{where}` is `{value}`; it must be one of {', '.join(map(str, known))}.")
+    return value
+
+
+def _integer(where: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise DataError(f"`{where}` is `{value}`; it must be a whole number from {low} to {high}.")
+    return value
+
+
+def describe_chain(genotype: MobileGenotype) -> str:
+    """One line for people: `conv3 16 relu ×5, skip bicubic`."""
+    parts = ["s2d"] if genotype.head == "s2d" else []
+    for words, group in groupby(_words(layer) for layer in genotype.layers):
+        count = len(list(group))
+        parts.append(words + (f" ×{count}" if count > 1 else ""))
+    if genotype.tail != 3:
+        parts.append(f"tail {genotype.tail}×{genotype.tail}")
+    return ", ".join([*parts, f"skip {genotype.skip}"])
+
+
+def _words(layer: Layer) -> str:
+    if layer.op != "ib3":
+        return f"{layer.op} {layer.width} {layer.act}"
+    return f"ib3 {layer.hidden}→{layer.width} {layer.act}" + (" residual" if layer.residual else "")

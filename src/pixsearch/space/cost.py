@@ -1,0 +1,91 @@
+"""Costs of chains in closed form: multiply-adds, parameters and receptive radius."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pixsearch.signature import Signature
+from pixsearch.space.chain import CONVS, SEPARABLES, Layer, MobileGenotype, block, input_widths
+
+BICUBIC = 2  # input pixels to each side that bicubic up-scaling takes from
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution with zero padding to the same size; `act` counts the trained values of its activation."""
+
+    inputs: int
+    outputs: int
+    kernel: int
+    depthwise: bool = False
+    bias: bool = True
+    act: int = 0
+
+    @property
+    def weights(self) -> int:
+        """Values of the kernel, which are also its multiply-adds a pixel."""
+        return self.outputs * self.kernel**2 * (1 if self.depthwise else self.inputs)
+
+    @property
+    def params(self) -> int:
+        """Trained values."""
+        return self.weights + self.act + (self.outputs if self.bias else 0)
+
+
+def convolutions(layer: Layer, inputs: int) -> list[Conv]:
+    """The convolutions of one layer that takes `inputs` channels."""
+
+    def slopes(width: int) -> int:
+        return width if layer.act == "prelu" else 0
+
+    if layer.op in CONVS:
+        return [Conv(inputs, layer.width, CONVS[layer.op], act=slopes(layer.width))]
+    if layer.op in SEPARABLES:
+        depthwise = Conv(inputs, inputs, SEPARABLES[layer.op], depthwise=True, bias=False)
+        return [depthwise, Conv(inputs, layer.width, 1, act=slopes(layer.width))]
+    expand = Conv(inputs, layer.hidden, 1, act=slopes(layer.hidden))
+    depthwise = Conv(layer.hidden, layer.hidden, 3, depthwise=True, act=slopes(layer.hidden))
+    return [expand, depthwise, Conv(layer.hidden, layer.width, 1)]
+
+
+def tail(genotype: MobileGenotype, signature: Signature) -> Conv:
+    """The last convolution, to all sub-pixels of an input pixel (of four pixels behind a space-to-depth head)."""
+    outputs = signature.out_channels * (signature.scale * block(genotype)) ** 2
+    return Conv(genotype.layers[-1].width, outputs, genotype.tail)
+
+
+def chain(genotype: MobileGenotype, signature: Signature) -> Iterator[Conv]:
+    """All trained convolutions from the input to the output."""
+    for layer, inputs in zip(genotype.layers, input_widths(genotype, signature), strict=False):
+        yield from convolutions(layer, inputs)
+    yield tail(genotype, signature)
+
+
+def macs_per_input_pixel(genotype: MobileGenotype, signature: Signature) -> float:
+    """Multiply-adds an input pixel, exact (a multiple of a quarter); a fixed bicubic skip is counted too."""
+    macs = sum(conv.weights for conv in chain(genotype, signature))
+    if has_bicubic(genotype, signature):
+        macs += tail(genotype, signature).outputs * bicubic_side(genotype) ** 2
+    return macs / block(genotype) ** 2
+
+
+def has_bicubic(genotype: MobileGenotype, signature: Signature) -> bool:
+    """Whether the global skip computes anything: at scale 1 it is the input."""
+    return genotype.skip == "bicubic" and signature.scale > 1
+
+
+def bicubic_side(genotype: MobileGenotype) -> int:
+    """Side of the fixed kernel that makes all sub-pixels of a block."""
+    return block(genotype) + 2 * BICUBIC
+
+
+def radius(genotype: MobileGenotype, signature: Signature) -> int:
+    """Input pixels to each side that an output pixel depends on, at most; rounded up to whole blocks.
+
+    Behind a space-to-depth head a pixel also sees the far side of the farthest block: 2·reach + 1, rounded up.
+    """
+    reach = sum(conv.kernel // 2 for conv in chain(genotype, signature))
+    if block(genotype) == 2:
+        reach = 2 * reach + 2
+    return max(reach, BICUBIC if has_bicubic(genotype, signature) else 0)

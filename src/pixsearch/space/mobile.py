@@ -1,0 +1,130 @@
+"""The `mobile` space: chains that phone runtimes run fast, with a space-to-depth head and a global skip to choose."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pixsearch.space import cost, memory, vary
+from pixsearch.space.base import FRAME, Space
+from pixsearch.space.chain import (
+    ACTS,
+    HEADS,
+    OPS,
+    SKIPS,
+    TAILS,
+    Layer,
+    MobileGenotype,
+    block,
+    canonical,
+    describe_chain,
+    first_width,
+    parse_chain,
+)
+
+__all__ = ["Layer", "MobileGenotype", "MobileSpace"]
+
+BYTES = 4  # of a float32 value
+
+
+class MobileSpace(Space[MobileGenotype]):
+    """Chains of 1 to 12 layers of 4 to 64 channels for one signature.
+
+    Searching keeps to `limits`; `parse` also takes pruned chains, whose widths may be as small as 1.
+    """
+
+    name: ClassVar[str] = "mobile"
+    limits: ClassVar[vary.Limits] = vary.Limits()
+
+    def sample(self, rng: np.random.Generator) -> MobileGenotype:
+        """A random member; see `vary.draw` for how likely which."""
+        return self._canonical(vary.draw(rng, self.limits))
+
+    def mutate(self, genotype: MobileGenotype, rng: np.random.Generator) -> MobileGenotype:
+        """A member that differs from `genotype` by one or a few mutations."""
+        child = genotype
+        while child == genotype:
+            for _ in range(int(rng.geometric(0.7))):
+                child = self._canonical(vary.vary(child, rng, self.limits))
+        return child
+
+    def crossover(self, first: MobileGenotype, second: MobileGenotype, rng: np.random.Generator) -> MobileGenotype:
+        """The front of one parent and the back of the other."""
+        if rng.random() < 0.5:
+            first, second = second, first
+        return self._canonical(vary.cross(first, second, rng, self.limits))
+
+    def shrink(self, genotype: MobileGenotype, rng: np.random.Generator) -> MobileGenotype:
+        """A neighbour with fewer multiply-adds, or as many and fewer parameters; `genotype` itself when there is none."""
+        price = self._price(genotype)
+        neighbours = (self._canonical(neighbour) for neighbour in vary.cheaper(genotype, rng, self.limits))
+        smaller = [neighbour for neighbour in neighbours if self._price(neighbour) < price]
+        return vary.pick(rng, smaller) if smaller else genotype
+
+    def smallest(self) -> MobileGenotype:
+        """One 1×1 layer of the least width and a 1×1 tail."""
+        return self._canonical(MobileGenotype((Layer("conv1", self.limits.width[0], "relu"),), tail=min(TAILS)))
+
+    def largest(self) -> MobileGenotype:
+        """As many 5×5 layers of the greatest width as there may be."""
+        layer = Layer("conv5", self.limits.width[1], "prelu")
+        return self._canonical(MobileGenotype((layer,) * self.limits.depth[1], skip="bicubic", tail=max(TAILS)))
+
+    def size(self) -> int:
+        """How many canonical genotypes lie within `limits`: the networks that a search can reach, each counted once."""
+        heads = [first_width(MobileGenotype((), head=head), self.signature) for head in HEADS]
+        skips = 1 if self.signature.scale == 1 else len(SKIPS)
+        return sum(self._chains(width) for width in heads) * skips * len(TAILS)
+
+    def _chains(self, inputs: int) -> int:
+        """Sequences of layers behind `inputs` channels; a residual is one more choice where widths are equal."""
+        low, high = self.limits.width
+        widths, hidden = high - low + 1, self.limits.hidden[1] - self.limits.hidden[0] + 1
+        inverted = hidden * len(ACTS)
+        plain = ((len(OPS) - 1) * len(ACTS) + inverted) * widths
+        first = plain + (inverted if low <= inputs <= high else 0)
+        return sum(first * (plain + inverted) ** (depth - 1) for depth in range(self.limits.depth[0], self.limits.depth[1] + 1))
+
+    def macs_per_pixel(self, genotype: MobileGenotype) -> float:
+        """Counted multiply-adds an output pixel; a bicubic global skip counts too."""
+        return cost.macs_per_input_pixel(genotype, self.signature) / self.signature.scale**2
+
+    def params(self, genotype: MobileGenotype) -> int:
+        """Trained values: weights, biases and slopes."""
+        return sum(conv.params for conv in cost.chain(genotype, self.signature))
+
+    def memory_bytes(self, genotype: MobileGenotype) -> int:
+        """Peak bytes of float32 activations for one 1280×720 output frame; see `memory.peak_values` for what is alive when.
+
+        The input frame is rounded up to whole pixels, and to `multiple`.
+        """
+        height, width = (_round_up(-(-side // self.signature.scale), self.multiple(genotype)) for side in FRAME)
+        return BYTES * memory.peak_values(genotype, self.signature, height, width)
+
+    def multiple(self, genotype: MobileGenotype) -> int:
+        """2 behind a space-to-depth head, else 1."""
+        return block(genotype)
+
+    def receptive_radius(self, genotype: MobileGenotype) -> int:
+        """Input pixels to each side that an output pixel can depend on, rounded up to `multiple`."""
+        return cost.radius(genotype, self.signature)
+
+    def parse(self, genes: dict[str, Any]) -> MobileGenotype:
+        """The genotype with these genes, canonical; widths may be 1 to 64 (a pruned network's) and hidden 1 to 256."""
+        limits = self.limits
+        return self._canonical(parse_chain(genes, limits.depth[1], limits.width[1], limits.hidden[1]))
+
+    def describe(self, genotype: MobileGenotype) -> str:
+        """One line for people: `conv3 16 relu ×5, skip bicubic`."""
+        return describe_chain(genotype)
+
+    def _canonical(self, genotype: MobileGenotype) -> MobileGenotype:
+        return canonical(genotype, self.signature)
+
+    def _price(self, genotype: MobileGenotype) -> tuple[float, int]:
+        return cost.macs_per_input_pixel(genotype, self.signature), self.params(genotype)
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple

@@ -1,0 +1,100 @@
+"""Super-resolution ×2, ×3, ×4 at the field's conventions: MATLAB bicubic on RGB in 8 bits, PSNR and SSIM on Y of BT.601."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pixsearch.pixels.color import rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
+from pixsearch.pixels.metrics import psnr, ssim
+from pixsearch.pixels.resize import rescale
+from pixsearch.pixels.types import Picture, Plane
+from pixsearch.signature import Port, Signature
+from pixsearch.tasks.base import Pair, Planes, Scores, Task
+
+INPUT = "input"
+_PER_LEVEL = np.float32(1 / 255)
+_LEVELS = np.float32(255)
+
+
+class SuperResolution(Task):
+    """A picture of `scale` times the sides. On `y` a network sees luma alone, and chroma is upscaled by bicubic.
+
+    Planes are levels / 255: luma in studio range (16/255 to 235/255, not rounded) or R, G, B.
+    """
+
+    name = "sr"
+    metric = "PSNR-Y"
+    scales = (2, 3, 4)
+
+    @property
+    def signature(self) -> Signature:
+        """One plane (`y`) or three (`rgb`) in and out."""
+        channels = 1 if self.color == "y" else 3
+        return Signature(self.name, self.scale, self.color, (Port(INPUT, channels),), Port("output", channels))
+
+    @property
+    def convention(self) -> str:
+        """What PSNR and SSIM are taken on."""
+        return f"Y of BT.601, output in 8 bits, {self.scale} pixels shaved, inputs by MATLAB's bicubic"
+
+    @property
+    def baseline_name(self) -> str:
+        """Bicubic upscaling, a = −0.5."""
+        return "bicubic"
+
+    def fit(self, clean: Picture) -> Picture:
+        """The upper left part of `clean` whose sides are multiples of the scale (the field's `modcrop`)."""
+        height, width = (side - side % self.scale for side in clean.shape[:2])
+        return clean[:height, :width]
+
+    def degrade(self, clean: Picture) -> Pair:
+        """The truth and its reduction by MATLAB's antialiased bicubic on RGB, rounded to 8 bits."""
+        truth = self.fit(clean)
+        return Pair({INPUT: rescale(truth, 1 / self.scale)}, truth)
+
+    def encode(self, name: str, pictures: Picture) -> Planes:
+        """Luma or R, G, B of `pictures` (…, H, W, 3), divided by 255; `name` is always `input`."""
+        del name
+        return self.encode_truth(pictures)
+
+    def encode_truth(self, pictures: Picture) -> Planes:
+        """The same planes as the input's, at the truth's size."""
+        if self.color == "y":
+            luma = rgb_to_y(pictures)
+            luma *= _PER_LEVEL
+            return luma[..., np.newaxis, :, :]
+        planes = np.empty((*pictures.shape[:-3], 3, *pictures.shape[-3:-1]), np.float32)
+        return np.multiply(np.moveaxis(pictures, -1, -3), _PER_LEVEL, out=planes)
+
+    def decode(self, output: Planes, inputs: dict[str, Picture]) -> Picture:
+        """The output as RGB, clipped and rounded; on `y` with the input's chroma upscaled by bicubic."""
+        if self.color == "rgb":
+            return _rgb8(output)
+        chroma = rescale(np.ascontiguousarray(rgb_to_ycbcr(inputs[INPUT])[..., 1:]), float(self.scale))
+        luma = np.clip(output[0] * _LEVELS, 0, 255)
+        return _round8(ycbcr_to_rgb(np.dstack([luma, chroma])))
+
+    def baseline(self, inputs: dict[str, Picture]) -> Planes:
+        """The input planes upscaled by bicubic, not clipped."""
+        planes = self.encode(INPUT, inputs[INPUT])
+        return np.stack([rescale(plane, float(self.scale)) for plane in planes])
+
+    def score(self, output: Planes, truth: Picture) -> Scores:
+        """PSNR and SSIM on the luma of the 8-bit output with `scale` pixels shaved.
+
+        On `y` the output's luma itself is rounded to 8 bits, on `rgb` its three channels are; the truth's luma, of a picture
+        that has 8 bits, is not rounded again. Raises DataError when the sizes differ or are too small.
+        """
+        luma = _round8(output[0] * _LEVELS).astype(np.float32) if self.color == "y" else rgb_to_y(_rgb8(output))
+        wanted = rgb_to_y(truth)
+        return Scores(psnr(luma, wanted, self.scale), ssim(luma, wanted, self.scale))
+
+
+def _rgb8(planes: Planes) -> Picture:
+    return _round8(np.ascontiguousarray(np.moveaxis(planes, 0, -1)) * _LEVELS)
+
+
+def _round8(samples: Plane) -> Picture:
+    """Half up, as MATLAB's `uint8`, clipped to 0–255."""
+    rounded: Picture = np.clip(np.floor(samples + np.float32(0.5)), 0, 255).astype(np.uint8)
+    return rounded

@@ -1,0 +1,74 @@
+"""Settings of a training: how long, on what batches, with which loss, rate and averaging, and on what part of the machine."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pixsearch.config import Config
+from pixsearch.errors import UsageError
+from pixsearch.units import parse_duration
+
+Loss = Literal["l1", "l2", "charbonnier"]
+Rule = Literal["adam", "muon"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+RATES = {"adam": 2e-3, "muon": 5e-3}
+"""Peak rates that train small networks best, in short trainings as in long ones."""
+
+
+class TrainConfig(Config):
+    """One training; exactly one of `steps` and `budget_s` says how long it is.
+
+    `budget_s` is wall-clock time including validations, `10m` is accepted. `patch` is the side of the input patches in pixels.
+    `rate` is the peak of the learning rate, left out the one that suits the `optimizer`; it is reached after the share `warmup` of the
+    training and then lowered to zero along a cosine. `ema` bounds the decay of the averaged weights, which are what a training gives. `precision` is that of
+    the convolutions while training: `auto` takes bfloat16 where the processor computes it natively; scores are always taken in
+    float32. `threads` None leaves half of the cores to others. `validations` says how often whole pictures are
+    scored on the way, evenly spaced, the last time at the end; with `patience` the training ends early once that many validations
+    in a row brought nothing.
+    """
+
+    steps: int | None = Field(default=None, ge=1)
+    budget_s: float | None = Field(default=None, gt=0)
+    batch: int = Field(default=16, ge=1)
+    patch: int = Field(default=32, ge=4)
+    optimizer: Rule = "muon"
+    rate: float = Field(default=RATES["muon"], gt=0, lt=1)
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+    loss: Loss = "l1"
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    branches: Literal["none", "linear", "ecb"] = "none"
+    precision: Precision = "auto"
+    compile: bool = False
+    seed: int = Field(default=0, ge=0)
+    threads: int | None = Field(default=None, ge=1)
+    device: str | None = None
+    validations: int = Field(default=10, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    checkpoint_every_s: float = Field(default=60.0, ge=0)
+    may_change: ClassVar[frozenset[str]] = frozenset({"steps", "budget_s", "threads", "checkpoint_every_s"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_rate(cls, data: Any) -> Any:
+        """Each optimizer has a rate of its own."""
+        if isinstance(data, dict) and data.get("rate") is None:
+            return {**data, "rate": RATES.get(data.get("optimizer", "muon"), RATES["muon"])}
+        return data
+
+    @field_validator("budget_s", mode="before")
+    @classmethod
+    def _as_seconds(cls, value: Any) -> Any:
+        try:
+            return parse_duration(value) if isinstance(value, str) else value
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainConfig:
+        if (self.steps is None) == (self.budget_s is None):
+            given = "neither is" if self.steps is None else "both are"
+            raise ValueError(f"exactly one of `steps` and `budget_s` says how long to train, but {given} given")
+        return self

@@ -1,0 +1,97 @@
+"""The training loop: draw, compare, learn, average; and look up now and then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pixsearch.data.progress import Note, silent
+from pixsearch.errors import Interrupted
+from pixsearch.interrupt import stop_asked
+from pixsearch.nn.build import Network
+from pixsearch.train.checkpoint import Checkpoints
+from pixsearch.train.compute import choose
+from pixsearch.train.config import TrainConfig
+from pixsearch.train.feed import Draws, Feed
+from pixsearch.train.health import BLOCK, fall_back, is_well, settle
+from pixsearch.train.losses import LOSSES
+from pixsearch.train.record import Record
+from pixsearch.train.schedule import rate_share
+from pixsearch.train.trainee import Trainee
+
+Validate = Callable[[Network, int], dict[str, Any] | None]
+
+GAIN_DB = 0.005  # what a validation must bring to count as a gain for `patience`
+
+
+def fit(
+    network: Network,
+    patches: Draws,
+    config: TrainConfig,
+    *,
+    validate: Validate | None = None,
+    checkpoints: Checkpoints | None = None,
+    note: Note = silent,
+) -> Network:
+    """Train `network` (in place) and return it with its averaged weights, in its training form, on the processor.
+
+    The same arguments give the same weights, bit for bit, on one kind of processor with the same threads, as long as `config` counts
+    steps; also when it was killed and goes on from the newest of `checkpoints`. `validate(average, step)` scores whole
+    pictures on the way; its figures (`psnr_db` among them) are noted and never choose the weights. torch's generators and
+    threads are left as they were.
+
+    Raises `Interrupted` after saving when the user asked to stop, `GateError` when the loss keeps exploding, `MachineError`
+    when a checkpoint cannot be written; the last one stays good.
+    """
+    compute, criterion = choose(config), LOSSES[config.loss]
+    trainee = Trainee(network, config, compute)
+    record = Record(trainee, config, checkpoints, note)
+    progress = record.clock.progress
+    good, validated = trainee.pack(), progress(trainee.progress.step)
+    with compute.in_charge(), Feed(patches, network.signature, compute, ahead=compute.device.type != "cpu") as feed:
+        while True:
+            here = trainee.progress
+            over = here.over or progress(here.step) >= 1
+            if over or here.step % BLOCK == 0:
+                if not is_well(trainee):
+                    good = fall_back(trainee, good, config, note)
+                    validated = progress(trainee.progress.step)
+                    continue
+                good = settle(trainee)
+                if not over and record.is_save_due():
+                    record.save()
+            if over:
+                break
+            if stop_asked():
+                record.save()
+                raise Interrupted(record.how_to_resume())
+            inputs, truth = feed.draw(here.step)
+            loss = criterion(trainee(inputs), truth)
+            rate = config.rate * here.slowed * rate_share(progress(here.step + 0.5), config.warmup)
+            trainee.learn(loss, rate)
+            record.step(rate)
+            if validate is not None and is_due(validated, progress(here.step), config.validations):
+                look(trainee, record, validate, config)
+                validated = progress(here.step)
+    record.save()
+    return trainee.averaged()
+
+
+def is_due(before: float, now: float, times: int) -> bool:
+    """Whether one of `times` evenly spaced moments lies behind `before` and not behind `now`; the last, at 1, is the caller's."""
+    return now < 1 and int(now * times) > int(before * times)
+
+
+def look(trainee: Trainee, record: Record, validate: Validate, config: TrainConfig) -> None:
+    """Score whole pictures with the averaged weights, and end the training when they have not become better for too long."""
+    start, now = time.monotonic(), trainee.progress
+    figures = validate(trainee.average, now.step)
+    if figures is None:
+        return
+    record.validation(figures, time.monotonic() - start)
+    gained = now.best_db is None or figures["psnr_db"] > now.best_db + GAIN_DB
+    now.best_db, now.since_best = (figures["psnr_db"], 0) if gained else (now.best_db, now.since_best + 1)
+    if config.patience is not None and now.since_best >= config.patience:
+        now.over = True
+        record.ended_early()

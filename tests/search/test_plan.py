@@ -1,0 +1,40 @@
+"""The plan of a search: true costs, an estimate that says what it rests on, and no plan for what cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+from pixsearch.errors import InfeasibleError
+from pixsearch.search.config import SearchConfig
+from pixsearch.search.plan import plan
+from pixsearch.space.mobile import MobileSpace
+from pixsearch.tasks.config import TaskConfig
+
+TASK = TaskConfig().make()
+
+
+def test_the_plan_names_members_in_order_of_cost() -> None:
+    result = plan(TASK, SearchConfig(evaluations=30, proxy_batch=2, proxy_patch=16, objectives=("psnr", "macs_720p<=100M")))
+    space = MobileSpace(TASK.signature)
+    members = result["members"]
+    assert members["smallest"]["macs_720p"] == space.macs_720p(space.smallest())
+    assert members["largest"]["params"] == space.params(space.largest())
+    assert members["smallest"]["macs_720p"] < members["typical"]["macs_720p"] <= 1e8 < members["median"]["macs_720p"] < 2.6e11
+    assert result["size"] == space.size()
+    assert members["typical"]["description"]
+
+
+def test_the_estimate_grows_with_what_is_asked_for() -> None:
+    short, long = (plan(TASK, SearchConfig(evaluations=10, proxy_steps=steps, proxy_batch=2, proxy_patch=16)) for steps in (10, 100_000))
+    assert long["estimate"]["seconds"] > 100 * short["estimate"]["seconds"]
+    assert short["estimate"]["candidates"] == 10
+    assert short["estimate"]["seconds"] == pytest.approx(10 * short["estimate"]["seconds_per_candidate"])
+    timed = plan(TASK, SearchConfig(budget_s="10m", proxy_batch=2, proxy_patch=16))["estimate"]
+    assert timed["seconds"] == 600
+    assert timed["candidates"] == round(600 / timed["seconds_per_candidate"])
+    assert "Timed here and now" in timed["basis"]
+
+
+def test_what_cannot_be_is_not_planned() -> None:
+    with pytest.raises(InfeasibleError):
+        plan(TASK, SearchConfig(evaluations=1, objectives=("psnr", "params<=5")))

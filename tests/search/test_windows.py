@@ -1,0 +1,56 @@
+"""Candidates are scored on the same few pictures each time, whole or by their fixed centre."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pixsearch.search.windows import Selection
+from pixsearch.tasks.base import Pair, Task
+from pixsearch.tasks.config import TaskConfig
+
+
+class Pictures:
+    """Random pictures of given sizes (of the input), in memory."""
+
+    def __init__(self, sizes: list[tuple[int, int]], scale: int) -> None:
+        rng = np.random.default_rng(0)
+        truths = [rng.integers(0, 256, (h * scale, w * scale, 3), dtype=np.uint8) for h, w in sizes]
+        self.pairs = [Pair({"input": truth[::scale, ::scale]}, truth) for truth in truths]
+        self.names = [f"p{i}" for i in range(len(sizes))]
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def pair(self, index: int) -> Pair:
+        return self.pairs[index]
+
+
+@pytest.fixture
+def task() -> Task:
+    return TaskConfig(scale=3).make()
+
+
+def test_pictures_are_taken_evenly_and_at_most_as_many_as_asked_for(task: Task) -> None:
+    many = Pictures([(8, 8)] * 10, 3)
+    assert Selection(many, task, pictures=4, window=64).names == ["p0", "p2", "p5", "p7"]
+    assert Selection(many, task, pictures=99, window=64).names == many.names
+
+
+def test_small_pictures_are_whole(task: Task) -> None:
+    pictures = Pictures([(20, 30)], 3)
+    pair = Selection(pictures, task, pictures=1, window=90).pair(0)
+    assert pair.truth is pictures.pairs[0].truth
+
+
+def test_large_pictures_count_with_their_centre_on_matching_pixels(task: Task) -> None:
+    pictures = Pictures([(101, 40), (30, 64)], 3)
+    selection = Selection(pictures, task, pictures=2, window=100)
+    for index, size in enumerate([(33, 33), (30, 33)]):
+        pair, whole = selection.pair(index), pictures.pairs[index]
+        assert pair.inputs["input"].shape[:2] == size
+        assert pair.truth.shape[:2] == (size[0] * 3, size[1] * 3)
+        assert np.array_equal(pair.truth[::3, ::3], pair.inputs["input"])
+        top, left = ((a - b) // 2 for a, b in zip(whole.inputs["input"].shape[:2], size, strict=True))
+        assert np.array_equal(pair.inputs["input"], whole.inputs["input"][top : top + size[0], left : left + size[1]])
+    assert selection.description()[0] == {"name": "p0", "width": 99, "height": 99}
