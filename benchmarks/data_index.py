@@ -84,8 +84,7 @@ def measured(place: Path, options: argparse.Namespace) -> dict[str, Cost]:
     again = [sys.executable, __file__, "--photos", str(options.photos), "--format", options.format, "--place", str(place)]
     val = [part for number in range(2) for part in ("--val", str(photo_path(place, number, options.format)))]
     train = [
-        "-m",
-        "pixsearch",
+        str(Path(sys.executable).with_name("pixsearch")),
         "train",
         "--arch",
         "plain-m4c16",

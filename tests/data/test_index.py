@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from pixsearch.data import index, inspect
-from pixsearch.data.index import resembling, scan, split
+from pixsearch.data.index import grouped, resembling, scan, split
 from pixsearch.data.phash import perceptual_hash
 from pixsearch.errors import DataError
 from pixsearch.pixels.resize import rescale
@@ -242,6 +242,13 @@ def test_names_that_are_no_text_are_no_obstacle(tmp_path, clips, write):
     found = scan([tmp_path], memo=tmp_path / "memo")
     assert len(found) == 1
     assert len(found.rejected) == 2
+
+
+@pytest.mark.parametrize("order", ["abc", "acb", "bac", "bca", "cab", "cba"])
+def test_group_is_the_least_digest_whatever_the_order(entry, order):
+    hashes = {"a": 0, "b": 2**8 - 1, "c": 2**16 - 1}  # c is near b alone
+    photos = grouped([entry(digest, phash=hashes[digest]) for digest in order] + [entry("0", phash=2**64 - 1)])
+    assert [photo.group for photo in photos] == ["a", "a", "a", "0"]
 
 
 class TestSplit:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pixsearch.data.reduce import choose_reduction
+from pixsearch.errors import UsageError
 
 CASES = [
     ("JPEG", 481, 321, 1),
@@ -32,3 +33,8 @@ def test_reason_tells_the_size():
 @pytest.mark.parametrize("asked", ["1", "2", "4"])
 def test_what_is_asked_for_holds_for_every_photo(asked):
     assert choose_reduction(asked, "PNG", 100, 100, 64) == (int(asked), "" if asked == "1" else "asked for")
+
+
+def test_another_factor_is_a_usage_error():
+    with pytest.raises(UsageError, match="`3` is no way to reduce photos. Give `--reduce` one of auto, 1, 2, 4"):
+        choose_reduction("3", "PNG", 100, 100, 64)

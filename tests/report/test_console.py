@@ -137,9 +137,10 @@ def test_a_search_without_a_front_says_so(write_run: Write, monkeypatch: pytest.
 
 
 def test_pruning_shows_before_and_after(write_run: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, after = shown(write_run("prune"), "prune", 80, monkeypatch).splitlines()[1:3]
+    before, cut, after = shown(write_run("prune"), "prune", 80, monkeypatch).splitlines()[1:4]
     assert {"before", "2.21", "9.6", "33.12"} <= cells(before)
-    assert {"after", "1.38", "6", "32.31"} <= cells(after)
+    assert {"cut", "1.38", "6", "32.31"} <= cells(cut)
+    assert {"after", "1.38", "6", "33.12"} <= cells(after)
 
 
 def test_training_tells_its_gain(write_run: Write, monkeypatch: pytest.MonkeyPatch) -> None:

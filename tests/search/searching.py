@@ -1,8 +1,14 @@
-"""A small real search as a process of its own, for tests that kill it: `python searching.py RUN PHOTOS VAL`, again to go on."""
+"""Small real searches, each in a process of its own, for tests that kill them.
+
+Reads lines `RUN PHOTOS VAL`; for each it forks a process that searches, or goes on where RUN's record ends, and writes that
+process's number and, once it has ended, its exit status. What takes seconds to import is imported once, before.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from pathlib import Path
 
 from pixsearch.data.config import DataConfig
@@ -13,13 +19,13 @@ from pixsearch.search.session import search_stage
 from pixsearch.tasks.config import TaskConfig
 
 
-def main(run: Path, photos: Path, val: Path) -> None:
+def search(run: Path, photos: Path, val: Path) -> None:
     task = TaskConfig().make()
     config = SearchConfig(
         evaluations=12,
         population=4,
         offspring=2,
-        proxy_steps=8,
+        proxy_steps=20,
         proxy_batch=2,
         proxy_patch=16,
         threads=1,
@@ -29,5 +35,20 @@ def main(run: Path, photos: Path, val: Path) -> None:
         search_stage(open_data(DataConfig(photos=(photos,), val=(val,)), task, stage.note), task, config, stage)
 
 
+def main() -> None:
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            status = 0
+            try:
+                search(*map(Path, line.split()))
+            except BaseException:
+                traceback.print_exc()
+                status = 1
+            os._exit(status)
+        print(pid, flush=True)
+        print(os.waitpid(pid, 0)[1], flush=True)
+
+
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -16,27 +18,33 @@ from pixsearch.events import read_events
 from pixsearch.rundir import read_json
 
 SCRIPT = Path(__file__).with_name("searching.py")
-KILLS = 3
+KILLS = 4
 TIMES = {"time", "seconds", "cpu_s", "elapsed_s"}
 
 
-def start(run: Path, photos: Path, val: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, str(SCRIPT), str(run), str(photos), str(val)], stderr=subprocess.PIPE)
+class Searches:
+    """Starts real searches as processes, one at a time."""
+
+    def __init__(self, ask: IO[str], answer: IO[str], pieces: tuple[Path, Path]) -> None:
+        self.ask, self.answer, self.pieces = ask, answer, pieces
+
+    def start(self, run: Path) -> int:
+        """The number of a process that searches in `run`."""
+        print(run, *self.pieces, file=self.ask, flush=True)
+        return int(self.answer.readline())
+
+    def status(self) -> int:
+        """How the process ended, once it has."""
+        return int(self.answer.readline())
 
 
-def kill_later(process: subprocess.Popen[bytes], run: Path, candidates: int, delay: float) -> None:
-    """SIGKILL `delay` seconds after the process has begun so many candidates."""
-    before = len(what_counts(run, "begun"))
-    while process.poll() is None and len(what_counts(run, "begun")) < before + candidates:
-        time.sleep(0.01)
-    time.sleep(delay)
-    process.kill()
-    process.communicate()
-
-
-def finish(process: subprocess.Popen[bytes]) -> None:
-    _, said = process.communicate()
-    assert process.returncode == 0, said.decode()
+@pytest.fixture
+def searches(pieces: tuple[Path, Path]) -> Iterator[Searches]:
+    with subprocess.Popen([sys.executable, str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        yield Searches(process.stdin, process.stdout, pieces)
+        process.stdin.close()
 
 
 def what_counts(run: Path, kind: str) -> list[dict[str, Any]]:
@@ -44,17 +52,30 @@ def what_counts(run: Path, kind: str) -> list[dict[str, Any]]:
     return [{key: value for key, value in event.items() if key not in TIMES} for event in events if event["kind"] == kind]
 
 
+def kill_later(pid: int, run: Path, candidates: int, delay: float) -> None:
+    """SIGKILL `delay` seconds after the process has recorded so many candidates and begun another."""
+    done, begun = (len(what_counts(run, kind)) for kind in ("candidate", "begun"))
+    while len(what_counts(run, "candidate")) < done + candidates or len(what_counts(run, "begun")) < begun + candidates + 1:
+        time.sleep(0.005)
+    time.sleep(delay)
+    os.kill(pid, signal.SIGKILL)
+
+
 @pytest.mark.slow
-def test_killed_and_resumed_equals_unbroken(tmp_path: Path, pieces: tuple[Path, Path]) -> None:
+def test_killed_and_resumed_equals_unbroken(tmp_path: Path, searches: Searches) -> None:
     seed = int.from_bytes(os.urandom(4), "big")
     print(f"moments drawn from seed {seed}")
     moments = random.Random(seed)
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
-    finish(start(unbroken, *pieces))
+    searches.start(unbroken)
+    assert searches.status() == 0
     for _ in range(KILLS):
-        kill_later(start(broken, *pieces), broken, moments.randint(1, 4), moments.uniform(0.0, 0.2))
+        pid = searches.start(broken)
+        kill_later(pid, broken, moments.randint(0, 2), moments.uniform(0.0, 0.2))
+        assert searches.status() == signal.SIGKILL
         print(f"killed with {len(what_counts(broken, 'candidate'))} candidates recorded")
-    finish(start(broken, *pieces))
+    searches.start(broken)
+    assert searches.status() == 0
     for kind in ("candidate", "generation"):
         assert what_counts(broken, kind) == what_counts(unbroken, kind)
     assert len(what_counts(broken, "candidate")) == 12

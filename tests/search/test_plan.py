@@ -26,7 +26,7 @@ def test_the_plan_names_members_in_order_of_cost() -> None:
 
 def test_the_estimate_grows_with_what_is_asked_for() -> None:
     short, long = (plan(TASK, SearchConfig(evaluations=10, proxy_steps=steps, proxy_batch=2, proxy_patch=16)) for steps in (10, 100_000))
-    assert long["estimate"]["seconds"] > 100 * short["estimate"]["seconds"]
+    assert long["estimate"]["seconds"] > 10 * short["estimate"]["seconds"]
     assert short["estimate"]["candidates"] == 10
     assert short["estimate"]["seconds"] == pytest.approx(10 * short["estimate"]["seconds_per_candidate"])
     timed = plan(TASK, SearchConfig(budget_s="10m", proxy_batch=2, proxy_patch=16))["estimate"]

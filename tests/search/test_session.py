@@ -62,7 +62,7 @@ def test_the_record_tells_the_whole_search(tmp_path: Path, data: Data, task: Tas
     ]
     (start,), (baseline,) = events(tmp_path, "start"), events(tmp_path, "baseline")
     assert start["objectives"] == ["psnr", "macs_720p<=300M"]
-    assert start["proxy"] == front["fidelity"] == "3x2x16"
+    assert start["proxy"] == front["fidelity"] == "3 steps, batch 2, patch 16"
     assert 25 < baseline["psnr_db"] < 45
     assert baseline["name"] == front["baseline"]["name"] == "bicubic"
     assert front["reference_point"] == {"psnr": baseline["psnr_db"], "macs_720p": 300e6}
@@ -90,7 +90,7 @@ def test_more_training_is_more_quality(tmp_path: Path, data: Data, task: Task) -
     few, many = (search(tmp_path / str(n), data, task, proxy_steps=n, **settings) for n in (1, 60))
     scores = [{c["id"]: c["figures"]["psnr"] for c in events(tmp_path / str(n), "candidate")} for n in (1, 60)]
     assert scores[0].keys() == scores[1].keys()
-    assert sum(scores[1].values()) > sum(scores[0].values()) + 2.0
+    assert sum(scores[1].values()) > sum(scores[0].values()) + 0.2
     assert few["fidelity"] != many["fidelity"]
 
 
@@ -137,11 +137,11 @@ def test_a_patch_larger_than_all_photos_is_an_error_of_the_data(tmp_path: Path, 
 
 @pytest.mark.slow
 def test_latency_is_measured_once_and_bounds_what_is_trained(tmp_path: Path, data: Data, task: Task) -> None:
-    loose, tight = f"{LATENCY.replace('/float/1t', '')}<=10s", "latency@local/48x64<=0.0001ms"
+    loose, int8, tight = LATENCY.replace("/float/1t", "<=10s"), "latency@local/64x48/int8", "latency@local/48x64<=0.0001ms"
     with pytest.raises(InfeasibleError, match=r"breaks `latency@local/48x64/float/1t<=0\.0001ms`: it has 0\.\d+ ms"):
-        search(tmp_path, data, task, objectives=("psnr", "macs_720p<=20M", loose, tight), evaluations=2, population=2)
+        search(tmp_path, data, task, objectives=("psnr", "macs_720p<=20M", loose, int8, tight), evaluations=2, population=2)
     measured = events(tmp_path, "measured")
-    assert [m["figure"] for m in measured] == [LATENCY, "latency@local/48x64/float/1t"] * 2
+    assert [m["figure"] for m in measured] == [LATENCY, LATENCY.replace("float", "int8"), "latency@local/48x64/float/1t"] * 2
     for candidate in events(tmp_path, "candidate"):
         assert 0 < candidate["figures"][LATENCY] < 10_000
         assert "psnr" not in candidate["figures"]  # the tight bound was broken, so nothing was trained

@@ -100,13 +100,16 @@ def build_cache(photos: Iterable[Photo], task: Task, folder: Path, cap_bytes: in
         raise DataError("There are no photos to cache. Give folders that hold some.")
     start = monotonic()
     unique = list({photo.key: photo for photo in photos}.values())
-    key, shelf = _key(unique, task), Shelf(folder / FOLDER, cap_bytes, note)
-    found = held = shelf.find(key, _is_whole)
-    if held is None:
-        need = sum(pair_bytes(photo, task) for photo in unique)
-        held = shelf.take(key, need, _is_whole, lambda place: write_pairs(unique, task, place, note))
+    shelf = Shelf(folder / FOLDER, cap_bytes, note)
+    built: list[Path] = []
+
+    def write(place: Path) -> None:
+        write_pairs(unique, task, place, note)
+        built.append(place)
+
+    held = shelf.take(_key(unique, task), sum(pair_bytes(photo, task) for photo in unique), _is_whole, write)
     cache = PairCache(held, photos)
-    action = "built" if found is None else "reused"
+    action = "built" if built else "reused"
     seconds = round(monotonic() - start, 2)
     note("cache", action=action, pictures=len(cache), bytes=cache.total_bytes, seconds=seconds, path=str(held.path))
     return cache

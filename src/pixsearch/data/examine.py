@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pixsearch.data.config import Reduce
 from pixsearch.data.index import Index, Photo, scan
 from pixsearch.data.open import shown, summarize
 from pixsearch.data.progress import Note, silent
@@ -18,7 +17,7 @@ from pixsearch.tasks.base import Task, make_task
 def examine(
     sources: Iterable[Path],
     *,
-    reduce: Reduce = "auto",
+    reduce: str = "auto",
     min_side: int = 64,
     task: Task | None = None,
     memo: Path | None = None,

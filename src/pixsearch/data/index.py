@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pixsearch.data import phash
-from pixsearch.data.config import Reduce, default_cache_folder
+from pixsearch.data.config import default_cache_folder
 from pixsearch.data.inspect import Facts, inspect, require_side
 from pixsearch.data.memo import Memo, Stamp
 from pixsearch.data.photo import Photo, Rejected
@@ -71,7 +71,7 @@ def listed(lines: Sequence[str]) -> str:
 def scan(
     sources: Iterable[Path],
     *,
-    reduce: Reduce = "auto",
+    reduce: str = "auto",
     min_side: int = 64,
     exclude: Iterable[Path] = (),
     memo: Path | None = None,
@@ -93,7 +93,7 @@ def scan(
 
 
 def find_photos(
-    sources: Iterable[Path], *, reduce: Reduce, min_side: int, exclude: Iterable[Path] = (), memo: Path | None = None, note: Note = silent
+    sources: Iterable[Path], *, reduce: str, min_side: int, exclude: Iterable[Path] = (), memo: Path | None = None, note: Note = silent
 ) -> tuple[list[Photo], list[Rejected]]:
     """All intact photos, copies among them and each a group of its own, and the rejected files."""
     files, rejected = find_files(sources, exclude)
@@ -154,7 +154,7 @@ def _look(path: Path, min_side: int) -> Seen:
         return error
 
 
-def _photo(path: Path, seen: Seen, reduce: Reduce, min_side: int) -> Photo:
+def _photo(path: Path, seen: Seen, reduce: str, min_side: int) -> Photo:
     if isinstance(seen, DataError):
         raise seen
     stamp, facts = seen

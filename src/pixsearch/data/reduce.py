@@ -9,18 +9,23 @@ among four pixels, or outresolve their lens, and are quartered.
 
 from __future__ import annotations
 
+from typing import get_args
+
 from pixsearch.data.config import Reduce
+from pixsearch.errors import UsageError
 
 HALVED_FROM = 2_000_000
 QUARTERED_FROM = 24_000_000
 
 
-def choose_reduction(reduce: Reduce, format_: str, width: int, height: int, min_side: int) -> tuple[int, str]:
+def choose_reduction(reduce: str, format_: str, width: int, height: int, min_side: int) -> tuple[int, str]:
     """The factor 1, 2 or 4 for a photo of this format and size, and the reason (empty for 1).
 
     `auto` reduces JPEG of 2 megapixels and more, as far as both sides stay at least `min_side`; smaller JPEG and other
-    formats have been through an editor and count as they are.
+    formats have been through an editor and count as they are. Raises UsageError for another word or number.
     """
+    if reduce not in get_args(Reduce):
+        raise UsageError(f"`{reduce}` is no way to reduce photos. Give `--reduce` one of {', '.join(get_args(Reduce))}.")
     if reduce != "auto":
         return int(reduce), "" if reduce == "1" else "asked for"
     pixels = width * height

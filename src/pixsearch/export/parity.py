@@ -45,7 +45,7 @@ class Int8Parity:
 
 
 @torch.no_grad()
-def check_float(network: Network, path: Path, task: Task, limit: float = LARGEST_ERROR) -> FloatParity:
+def check_float(network: Network, path: Path, limit: float = LARGEST_ERROR) -> FloatParity:
     """Compare the file at `path` with the deploy form `network` on seeded noise of all `SIZES`, padding included.
 
     Raises `GateError` when an output differs by more than `limit`.
@@ -64,7 +64,7 @@ def check_float(network: Network, path: Path, task: Task, limit: float = LARGEST
         if not error <= limit:
             raise GateError(
                 f"`{path.name}` differs from the network it was exported from by {error:.2g} on a {width}×{height} input; "
-                f"{limit:g} is the limit. The exporter has changed the network: report its architecture, and try another version of PyTorch."
+                f"{limit:g} is the limit. The exporter has changed the network: report its architecture, or try another PyTorch."
             )
     return FloatParity(worst, SIZES)
 

@@ -76,7 +76,7 @@ def _write_float(source: Source, stage: Stage) -> Path:
     path = stage.path / f"{source.stem}.onnx"
     with _candidate(path) as candidate:
         export_float(source.network, source.card, candidate)
-        parity = check_float(source.network, candidate, source.task)
+        parity = check_float(source.network, candidate)
         candidate.replace(path)
     _note(stage, source.card, path, max_abs_error=parity.max_abs_error, sizes=parity.sizes)
     return path

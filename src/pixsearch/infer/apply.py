@@ -88,15 +88,20 @@ def apply_folder(
 
 def _one(model: OnnxModel, source: Path, target: Path, memory_bytes: int, note: Note) -> dict[str, Any]:
     begun = time.perf_counter()
-    decoded = read_decoded(source)
-    _refuse_alpha(target, decoded)
-    result = _fitting(target, apply_decoded(model, task_for(model.card.signature), decoded, memory_bytes=memory_bytes))
+    result = _through(model, source, target, memory_bytes)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_picture(target, result.pixels, result.alpha)
     height, width = result.pixels.shape[:2]
     done = {"source": str(source), "file": str(target), "width": width, "height": height, "seconds": time.perf_counter() - begun}
     note("applied", **done)
     return done
+
+
+def _through(model: OnnxModel, source: Path, target: Path, memory_bytes: int) -> Decoded:
+    """The photo through the model, as the format of `target` can hold it; the photo itself is let go of before it is written."""
+    decoded = read_decoded(source)
+    _refuse_alpha(target, decoded)
+    return _fitting(target, apply_decoded(model, task_for(model.card.signature), decoded, memory_bytes=memory_bytes))
 
 
 def _files(folder: Path) -> Iterator[Path]:

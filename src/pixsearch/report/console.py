@@ -105,10 +105,10 @@ def _front_notes(search: SearchRecord) -> list[Text]:
 
 
 def prune_table(prune: PruneRecord, width: int) -> Group:
-    """The model before and after its pruning."""
-    sides = [prune.before, prune.after]
+    """The model before and after its pruning, and between the two as it was just cut."""
+    names, sides = zip(*prune.rows, strict=True)
     columns = [
-        Column("", ["before", "after"], align="left"),
+        Column("", names, align="left"),
         Column("PSNR", [w.decibel(side.psnr_db) for side in sides]),
         Column("SSIM", [w.similarity(side.ssim) for side in sides]),
         Column("MACs 720p", [w.count(side.macs_720p) for side in sides]),

@@ -96,8 +96,8 @@ def _asset(name: str) -> str:
 
 
 def _plotly() -> str:
-    """plotly.js as the installed package brings it; one that could end its own element is not put into a page."""
-    from plotly.offline import get_plotlyjs  # a second to import, so only when a page is written
+    """plotly.js as the installed package brings it, so written that nothing in it can end its element."""
+    from plotly.offline import get_plotlyjs  # slow to import, so only when a page is written
 
     library = str(get_plotlyjs())
     return library.replace("</script", "<\\/script")

@@ -123,7 +123,7 @@ def _exported(event: Mapping[str, Any]) -> Exported:
 
 
 def _sides(size: Any) -> str:
-    return size if isinstance(size, str) else "×".join(map(str, size))
+    return size.replace("x", "×") if isinstance(size, str) else "×".join(map(str, size))
 
 
 def read_bench(stage: StageRecord) -> BenchRecord | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pixsearch.events import Event
@@ -81,18 +81,26 @@ class Size:
 
 @dataclass(frozen=True)
 class PruneRecord:
-    """A pruning: the model before it, the one after it, and the fine-tuning between them."""
+    """A pruning: the model before it, as it was just after the cut, and the fine-tuning that followed."""
 
     before: Size
-    after: Size
+    cut: Size
     training: TrainingRecord
 
     @property
+    def rows(self) -> list[tuple[str, Size]]:
+        """(name, size) of the lines of a table: before, the cut where it was scored, and after with the newest scores."""
+        scored = self.training.psnr_db is not None
+        after = replace(self.cut, psnr_db=self.training.psnr_db, ssim=self.training.ssim) if scored else self.cut
+        cut = [("cut", self.cut)] if scored and self.cut.psnr_db is not None else []
+        return [("before", self.before), *cut, ("after", after)]
+
+    @property
     def kept_words(self) -> str:
-        """`60 % of the multiply-adds kept`; empty when they are not on record."""
-        if not self.before.macs_720p or self.after.macs_720p is None:
+        """`60.0 % of the multiply-adds kept`; empty when they are not on record."""
+        if not self.before.macs_720p or self.cut.macs_720p is None:
             return ""
-        return f"{self.after.macs_720p / self.before.macs_720p * 100:.1f} % of the multiply-adds kept"
+        return f"{self.cut.macs_720p / self.before.macs_720p * 100:.1f} % of the multiply-adds kept"
 
 
 def read_training(stage: StageRecord) -> TrainingRecord:
@@ -148,13 +156,12 @@ def _validation(event: Event) -> Validation:
 
 
 def read_pruning(stage: StageRecord) -> PruneRecord | None:
-    """The record of a pruning, or None while it has not yet decided what to remove."""
-    event = stage.last("pruned")
+    """The record of a pruning, or None while it has not yet told of its `before` and `after`."""
+    event = next((e for e in reversed(stage.events) if isinstance(e.get("before"), dict) and isinstance(e.get("after"), dict)), None)
     if event is None:
         return None
-    training = read_training(stage)
-    before, after = understood(stage.path / "events.jsonl", lambda: (_size(event["before"]), _size(event["after"])))
-    return PruneRecord(before, after, training)
+    before, cut = understood(stage.path / "events.jsonl", lambda: (_size(event["before"]), _size(event["after"])))
+    return PruneRecord(before, cut, read_training(stage))
 
 
 def _size(data: Mapping[str, Any]) -> Size:

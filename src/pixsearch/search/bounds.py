@@ -13,7 +13,7 @@ from pixsearch.space.base import Genotype, Space
 
 Fits = Callable[[Any], bool]
 
-DESCENTS = 20
+DESCENTS = 8
 
 
 def closed_form(space: Space[Any], genotype: Genotype) -> dict[str, float]:

@@ -26,8 +26,10 @@ class Fidelity:
 
     @property
     def name(self) -> str:
-        """`400x16x32`, or `400x16x32-linear` when it was trained with branches."""
-        return f"{self.steps}x{self.batch}x{self.patch}" + (f"-{self.branches}" if self.branches != "none" else "")
+        """`400 steps, batch 16, patch 32`, with the branches it was trained with if there were any."""
+        return f"{self.steps} steps, batch {self.batch}, patch {self.patch}" + (
+            "" if self.branches == "none" else f", {self.branches} branches"
+        )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Protocol, cast
 
 from pixsearch.data.cache import PairCache
@@ -39,6 +40,12 @@ class Selection:
     def pair(self, index: int) -> Pair:
         """The pair of picture `index`, or its centre."""
         return _centre(self._pairs.pair(self._ids[index]), self._scale, self.window)
+
+    def first(self, count: int) -> Selection:
+        """Only the first `count` of them."""
+        fewer = copy.copy(self)
+        fewer._ids, fewer.names = self._ids[:count], self.names[:count]
+        return fewer
 
     def as_cache(self) -> PairCache:
         """Itself, for those who ask for a cache and read names and pairs alone."""

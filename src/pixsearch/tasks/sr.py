@@ -71,8 +71,7 @@ class SuperResolution(Task):
         if self.color == "rgb":
             return _rgb8(output)
         chroma = rescale(np.ascontiguousarray(rgb_to_ycbcr(inputs[INPUT])[..., 1:]), float(self.scale))
-        luma = np.clip(output[0] * _LEVELS, 0, 255)
-        return _round8(ycbcr_to_rgb(np.dstack([luma, chroma])))
+        return _round8(ycbcr_to_rgb(np.dstack([output[0] * _LEVELS, chroma])))
 
     def baseline(self, inputs: dict[str, Picture]) -> Planes:
         """The input planes upscaled by bicubic, not clipped."""

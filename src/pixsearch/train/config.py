@@ -23,11 +23,11 @@ class TrainConfig(Config):
 
     `budget_s` is wall-clock time including validations, `10m` is accepted. `patch` is the side of the input patches in pixels.
     `rate` is the peak of the learning rate, left out the one that suits the `optimizer`; it is reached after the share `warmup` of the
-    training and then lowered to zero along a cosine. `ema` bounds the decay of the averaged weights, which are what a training gives. `precision` is that of
-    the convolutions while training: `auto` takes bfloat16 where the processor computes it natively; scores are always taken in
-    float32. `threads` None leaves half of the cores to others. `validations` says how often whole pictures are
-    scored on the way, evenly spaced, the last time at the end; with `patience` the training ends early once that many validations
-    in a row brought nothing.
+    training and then lowered to zero along a cosine. `ema` bounds the decay of the averaged weights, which are what a training
+    gives. `precision` is that of the convolutions while training: `auto` takes bfloat16 where the processor computes it natively;
+    scores are always taken in float32. `threads` None leaves half of the cores to others. `validations` says how often whole
+    pictures are scored on the way, evenly spaced, the last time at the end; with `patience` the training ends early once that
+    many validations in a row brought nothing.
     """
 
     steps: int | None = Field(default=None, ge=1)

@@ -32,7 +32,7 @@ class Record:
         if packed is not None:
             self._tell_resumed(packed)
         self._saved_at = self._told_at = time.monotonic()
-        self._told_step = trainee.progress.step
+        self._saved_step = self._told_step = trainee.progress.step
 
     def step(self, rate: float) -> None:
         """After each step; an event `step` {step, steps, progress, loss, rate, samples_per_s, elapsed_s, eta_s} every two seconds."""
@@ -65,8 +65,9 @@ class Record:
         self._note("early_stop", **self._place(), text=text)
 
     def is_save_due(self) -> bool:
-        """Whether the last checkpoint is old enough for another one."""
-        return self._checkpoints is not None and time.monotonic() - self._saved_at >= self._config.checkpoint_every_s
+        """Whether there is something to save and the last checkpoint is old enough."""
+        old = time.monotonic() - self._saved_at >= self._config.checkpoint_every_s
+        return self._checkpoints is not None and old and self._trainee.progress.step > self._saved_step
 
     def save(self) -> None:
         """Write a checkpoint, if any are kept, and an event `checkpoint` {step}; `MachineError` when it cannot be written."""
@@ -76,7 +77,7 @@ class Record:
         goal = {"steps": self._config.steps, "budget_s": self._config.budget_s, "rate": self.rate}
         self._checkpoints.save(Packed(packed.tensors, {**packed.values, "goal": goal}))
         self._note("checkpoint", step=self._trainee.progress.step)
-        self._saved_at = time.monotonic()
+        self._saved_at, self._saved_step = time.monotonic(), self._trainee.progress.step
         self._go_on()
 
     def how_to_resume(self) -> str:

@@ -19,20 +19,25 @@ from pixsearch.report.searched import SearchRecord
 from pixsearch.report.stage import StageRecord
 from pixsearch.units import format_duration
 
+LISTED = 12  # rows that are shown without being asked for
 COUNTED = ("used", "pixels", "groups", "duplicates", "held_out", "left_out_as_duplicates_of_val")
 
 
 def failures(page: Page, search: SearchRecord) -> None:
     """Candidates that failed with their errors, and how often each bound was broken."""
     broken = Counter(bound for candidate in search.candidates for bound in candidate.broke)
-    failed = [[c.number, c.id, c.description, c.error] for c in search.failed]
-    if not failed and not broken:
+    if not search.failed and not broken:
         return
-    errors = (
-        table(["number", "id", "architecture", "error"], failed, words=(0, 1, 2, 3)) if failed else element("p", "No candidate failed.")
-    )
+    errors = _errors(search) if search.failed else element("p", "No candidate failed.")
     bounds = table(["bound", "candidates that broke it"], [[bound, count] for bound, count in broken.most_common()]) if broken else None
     page.add("failures", "Failed candidates", errors, bounds)
+
+
+def _errors(search: SearchRecord) -> Markup:
+    rows = [[c.number, c.id, c.description, c.error] for c in search.failed]
+    listed = table(["number", "id", "architecture", "error"], rows, words=(0, 1, 2, 3))
+    title = element("summary", f"{w.plural(len(rows), 'candidate')} failed, and why")
+    return element("details", title, listed, open=len(rows) <= LISTED)
 
 
 def photos(page: Page, run: RunRecord) -> None:
@@ -67,7 +72,7 @@ def _rejected(run: RunRecord) -> list[Markup]:
     if not reasons:
         return []
     title = element("summary", f"{w.plural(len(reasons), 'file')} left out, and why")
-    return [element("details", title, table(["file", "reason"], sorted(reasons.items()), words=(0, 1)), open=len(reasons) <= 12)]
+    return [element("details", title, table(["file", "reason"], sorted(reasons.items()), words=(0, 1)), open=len(reasons) <= LISTED)]
 
 
 def warnings(page: Page, run: RunRecord) -> None:

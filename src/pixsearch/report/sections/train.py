@@ -41,7 +41,7 @@ def pruning(page: Page, prune: PruneRecord) -> None:
     """Before and after, then the fine-tuning."""
     rows = [
         [name, w.decibel(side.psnr_db), w.similarity(side.ssim), w.count(side.macs_720p), w.count(side.params), side.description]
-        for name, side in (("before", prune.before), ("after", prune.after))
+        for name, side in prune.rows
     ]
     shown = table(["", "PSNR", "SSIM", "MACs 720p", "params", "architecture"], rows, words=(0, 5))
     training(page, "prune", "Pruning", prune.training, shown, quiet(prune.kept_words, "scores on the photos it is selected by"))

@@ -11,7 +11,9 @@ from typing import Any
 
 from pixsearch.bench.measure import measure_latency
 from pixsearch.bench.spec import LatencySpec
+from pixsearch.export.config import ExportConfig
 from pixsearch.export.onnx import export_float
+from pixsearch.export.quantize import quantize
 from pixsearch.nn.build import Network, build, deploy
 from pixsearch.nn.modelfile import make_card
 from pixsearch.nn.reparam import Branches
@@ -28,6 +30,8 @@ from pixsearch.train.config import TrainConfig
 from pixsearch.train.feed import Draws
 from pixsearch.train.loop import fit
 from pixsearch.train.validate import validate
+
+CALIBRATION_PICTURES = 1
 
 RecordedLatency = Callable[[Any, str, Callable[[], float]], float]
 
@@ -82,7 +86,10 @@ class StandaloneTraining(Evaluator):
         network = deploy(self._network(genotype, "none"))
         card = make_card(network, name=genotype.id, stage="candidate", training={})
         with TemporaryDirectory(prefix="pixsearch-") as folder:
-            path = export_float(network, card, Path(folder) / "candidate.onnx")
+            path = export_float(network, card, Path(folder) / "float.onnx")
+            if spec.precision == "int8":  # its ranges do not change how long it takes, so any few pictures will do
+                calibration = self.val.first(CALIBRATION_PICTURES).as_cache()
+                path = quantize(path, card, calibration, self.task, Path(folder) / "int8.onnx", ExportConfig(int8=True))
             return measure_latency(path, spec)
 
     def _network(self, genotype: Any, branches: Branches) -> Network:
