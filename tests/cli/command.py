@@ -28,5 +28,7 @@ class Ended:
 def pixsearch(*arguments: object, cwd: Path | None = None, **environment: str) -> Ended:
     """Run `pixsearch ARGUMENTS` and wait for it."""
     command = [sys.executable, "-W", "error::ResourceWarning", "-m", "pixsearch.cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env={**os.environ, "COLUMNS": "100", **environment}, timeout=500)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, env={**os.environ, "COLUMNS": "100", **environment}, timeout=500
+    )
     return Ended(done.returncode, done.stdout, done.stderr)

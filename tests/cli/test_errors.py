@@ -44,7 +44,9 @@ def test_a_folder_without_a_usable_photo_names_each_file(tmp_path: Path) -> None
 
 
 def test_bounds_nothing_can_meet(photos: Path, tmp_path: Path) -> None:
-    ended = pixsearch("search", photos / "train", "--objective", "psnr", "--objective", "macs_720p<=1K", "--evaluations", 2, "--out", tmp_path)
+    ended = pixsearch(
+        "search", photos / "train", "--objective", "psnr", "--objective", "macs_720p<=1K", "--evaluations", 2, "--out", tmp_path
+    )
     assert ended.code == 4
     assert "macs_720p" in ended.err
 

@@ -39,12 +39,27 @@ def test_groups_are_held_out_when_nothing_is_given_to_select_by(folder, store, n
         "groups": 4,
         "duplicates": 0,
         "reduced": {},
+        "contents": train["contents"],
         "held_out": 2,
         "left_out_as_duplicates_of_val": [],
     }
     assert (val["role"], val["used"]) == ("val", 2)
     assert {"kind": "photos", **data.summary} == train
     assert {"kind": "photos", **data.val_summary} == val
+
+
+def test_contents_follow_the_pixels_and_not_the_paths(folder, store, notes, clips, write):
+    def seen(**more):
+        notes.clear()
+        open_pictures([folder], TASK, config(store, **more), notes)
+        return notes.of("photos")[0]["contents"]
+
+    before = seen()
+    (folder / "a.png").rename(folder / "trip" / "z.png")
+    assert seen() == before
+    assert seen(reduce="2") != before
+    write(folder / "b.png", clips[1][:, ::-1])
+    assert seen() != before
 
 
 def test_near_duplicates_stand_on_one_side(folder, store, clips, write):

@@ -10,6 +10,7 @@ from pixsearch import interrupt
 from pixsearch.errors import Interrupted, MachineError
 from pixsearch.events import read_events
 from pixsearch.search.engine import Budget
+from pixsearch.search.strategies.nsga2 import Nsga2
 
 
 def told(scored: list[Any]) -> list[tuple[str, dict[str, float], str | None]]:
@@ -29,6 +30,18 @@ def test_a_budget_of_evaluations_is_kept_exactly(toy: Any) -> None:
     generations = toy.events("generation")
     assert [event["evaluated"] for event in generations] == [8, 12, 16, 20, 24, 27]
     assert generations[-1]["unique"] == 27
+
+
+def test_results_are_told_in_the_order_asked_for_also_out_of_the_record(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    heard: list[list[str]] = []
+    ask, tell = Nsga2.ask, Nsga2.tell
+    monkeypatch.setattr(Nsga2, "ask", lambda self, n: (found := ask(self, n), asked.append([g.id for g in found]))[0])
+    monkeypatch.setattr(Nsga2, "tell", lambda self, scored: (tell(self, scored), heard.append([one.id for one in scored]))[0])
+    toy.but(budget=Budget(evaluations=20)).run()
+    toy.run(resume=True)
+    assert asked == heard
+    assert len(asked) == 4 + 9
 
 
 def test_each_candidate_is_recorded_before_the_next_is_begun(toy: Any) -> None:

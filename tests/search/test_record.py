@@ -77,8 +77,7 @@ def test_a_half_written_event_is_passed_over(toy: Any) -> None:
 
 @pytest.mark.parametrize("module", ["config", "objectives", "pick"])
 def test_what_the_command_line_needs_at_once_loads_nothing_heavy(module: str) -> None:
-    code = (
-        f"import sys, pixsearch.search.{module}; print([m for m in ('torch', 'onnx', 'onnxruntime', 'pymoo', 'cv2') if m in sys.modules])"
-    )
+    heavy = ("torch", "onnx", "onnxruntime", "pymoo", "cv2")
+    code = f"import sys, pixsearch.search.{module}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

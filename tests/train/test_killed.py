@@ -18,7 +18,7 @@ from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.trainee import Packed
 
 SCRIPT = Path(__file__).with_name("training.py")
-STEPS = 1000
+STEPS = 700
 KILLS = 3
 
 
@@ -57,7 +57,7 @@ def test_killed_and_resumed_equals_unbroken(tmp_path: Path, pieces: tuple[Path, 
     chance, whole, broken = random.Random(seed), tmp_path / "whole", tmp_path / "broken"
     finish(start(whole, pieces))
     for _ in range(KILLS):
-        kill_later(start(broken, pieces), broken, chance.randint(1, 2), chance.random() * 0.2)
+        kill_later(start(broken, pieces), broken, chance.randint(1, 2), chance.random() * 0.3)
     finish(start(broken, pieces))
 
     resumed = [event for event in read_events(broken / "train" / "events.jsonl") if event["kind"] == "resume"]

@@ -101,7 +101,7 @@ def test_a_full_disk_ends_the_stage_and_the_last_checkpoint_loads(
     assert not (run / "train" / "model.safetensors").exists()
     with Stage(run, "train", settings, resume=True) as stage:
         train_stage(network(), data, task, settings, stage, "small")
-    assert [event["step"] for event in events_of(run, "resume")] == [100]
+    assert [event["step"] for event in events_of(run, "resume")] == [200]
 
 
 def test_too_little_memory_is_said(config: Settings) -> None:

@@ -23,6 +23,7 @@ def bench(
     cache: o.Cache = None,
     cache_cap: o.CacheCap = None,
     out: o.Out = None,
+    resume: o.Resume = None,
     again: o.Again = False,
     as_json: o.Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="The table as CSV on stdout, progress on stderr.", rich_help_panel=o.RECORD)] = False,
@@ -43,7 +44,8 @@ def bench(
         )
     }
     with Output(as_json, as_csv=csv) as output:
-        bench_stage(settings, Launch(out, again=again, output=output), models)
+        launch = Launch(resume or out, resume=resume is not None, again=again, output=output)
+        bench_stage(settings, launch, models)
 
 
 def add_to(app: typer.Typer) -> None:

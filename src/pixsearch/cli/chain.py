@@ -89,7 +89,7 @@ class Chain:
 
     def _launch(self, name: str) -> stages.Launch:
         begun = self.resume and (self.folder / name / "events.jsonl").exists()
-        restart = begun and name in {"export", "bench"}  # short stages are done anew
+        restart = begun and name == "export"  # a short stage is done anew
         return stages.Launch(self.folder, self.output, resume=begun and not restart, again=self.again or restart)
 
     def _stages(self) -> list[tuple[str, Callable[[stages.Launch], None]]]:
@@ -133,7 +133,7 @@ def for_photos(sources: list[Path], changes: dict[str, Any], budget: str) -> Rec
     from pixsearch.data.index import scan, split
 
     reduce = str(changes.get("reduce") or "auto")
-    index = scan(sources, reduce=reduce)
+    index = scan(sources, reduce=reduce).require()
     if len({photo.group for photo in index.photos}) < 3:
         raise DataError(
             f"{len(index.photos)} usable photos are too few to train on, select by and report on. Give at least 3 different ones."

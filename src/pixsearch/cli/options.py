@@ -22,6 +22,10 @@ Pairs = Annotated[
     tuple[Path, Path] | None,
     typer.Option("--pairs", metavar="INPUTS TRUTHS", help="Your own pairs: a folder of inputs and one of truths.", rich_help_panel=DATA),
 ]
+ValPairs = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option("--val-pairs", metavar="INPUTS TRUTHS", help="Your own pairs to select by.", rich_help_panel=DATA),
+]
 Reduce = Annotated[
     str | None, typer.Option("--reduce", metavar="auto|1|2|4", help="Shrink JPEGs before they count as clean.", rich_help_panel=DATA)
 ]

@@ -35,7 +35,7 @@ class Output:
         """Keep a stage's result for the document; show a person its tables out of the record."""
         self._results[name] = result
         if self.for_people:
-            show_stage(run, name)
+            show_stage(run, name, detail=name == "bench")
 
     def add(self, name: str, result: dict[str, Any], *shown: RenderableType) -> None:
         """Keep `result` for the document; print `shown` when a person is reading."""

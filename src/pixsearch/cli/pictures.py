@@ -26,6 +26,6 @@ def diagnose(photos: list[Path], *, reduce: str | None, cache: Path | None, outp
     if photos:
         from pixsearch.data.examine import examine
 
-        result["photos"] = examine(photos, reduce=reduce or "auto")
+        result["photos"] = examine(photos, reduce=reduce or "auto", memo=cache)
         tables.append(shown.photos_table(result["photos"]))
     output.add("doctor", result, *tables)

@@ -18,6 +18,7 @@ def prune(
     data: o.Photos = None,
     val: o.Val = None,
     pairs: o.Pairs = None,
+    val_pairs: o.ValPairs = None,
     reduce: o.Reduce = None,
     cache: o.Cache = None,
     cache_cap: o.CacheCap = None,
@@ -46,7 +47,7 @@ def prune(
     from pixsearch.cli.stages import Launch, prune_stage
 
     settings = {
-        "data": o.given(photos=data, val=val, pairs=pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap),
+        "data": o.given(photos=data, val=val, pairs=pairs, val_pairs=val_pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap),
         "prune": o.given(keep_macs=keep_macs),
         "train": o.given(budget_s=budget, steps=steps, batch=batch, patch=patch, threads=threads, device=device, seed=seed),
     }

@@ -37,6 +37,7 @@ def search(
     threads: o.Threads = None,
     val: o.Val = None,
     pairs: o.Pairs = None,
+    val_pairs: o.ValPairs = None,
     reduce: o.Reduce = None,
     cache: o.Cache = None,
     cache_cap: o.CacheCap = None,
@@ -61,7 +62,9 @@ def search(
 
     settings = {
         "task": o.given(name=task, scale=scale, color=color),
-        "data": o.given(photos=photos or None, val=val, pairs=pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap),
+        "data": o.given(
+            photos=photos or None, val=val, pairs=pairs, val_pairs=val_pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap
+        ),
         "search": o.given(
             strategy=strategy,
             space=space,

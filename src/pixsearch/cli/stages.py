@@ -55,7 +55,7 @@ class Launch:
             raise UsageError("No run was named. Add `--out RUN`.")
         return self.run
 
-    def within(self, run: Path | None) -> Launch:
+    def within(self, run: Path) -> Launch:
         """The same launch in `run`, unless a folder was named already."""
         return self if self.run is not None else Launch(run, self.output, self.resume, self.again)
 
@@ -188,7 +188,7 @@ def export_stage(settings: Settings, launch: Launch, models: list[Path] | None) 
 
 def bench_stage(settings: Settings, launch: Launch, models: list[Path] | None) -> None:
     """Measure exported models and record the table in RUN/bench."""
-    found = find_exports(models or [])
+    found = find_exports(models or ([launch.folder] if launch.resume else []))
     launch = launch.within(run_of(found[0]))
     job = launch.settle(jobs.BenchJob, "bench", {**settings, "models": found})
     from pixsearch.bench.session import bench_stage as bench
@@ -234,12 +234,7 @@ def find_models(paths: list[Path]) -> list[Path]:
         if not present:
             raise DataError(f"`{path}` holds no trained model. Train one with `pixsearch train {path} --pick knee`.")
         found += present
-    if not found:
-        raise UsageError("No model was named. Give a model.safetensors or a run that holds one.")
-    missing = [path for path in found if not path.exists()]
-    if missing:
-        raise DataError(f"There is no model file `{missing[0]}`. Check the path.")
-    return found
+    return existing(found, "a model.safetensors or a run that holds one")
 
 
 def find_exports(paths: list[Path]) -> list[Path]:
@@ -253,15 +248,23 @@ def find_exports(paths: list[Path]) -> list[Path]:
             found += exported
         else:
             found.append(path)
-    if not found:
-        raise UsageError("No model was named. Give ONNX files or a run that exported some.")
-    return found
+    return existing(found, "ONNX files or a run that exported some")
 
 
-def run_of(model: Path) -> Path | None:
-    """The run a model file lies in (RUN/STAGE/file), if it does."""
+def existing(files: list[Path], wanted: str) -> list[Path]:
+    """`files`, when there are some and all of them exist."""
+    if not files:
+        raise UsageError(f"No model was named. Give {wanted}.")
+    missing = [path for path in files if not path.exists()]
+    if missing:
+        raise DataError(f"There is no model file `{missing[0]}`. Check the path.")
+    return files
+
+
+def run_of(model: Path) -> Path:
+    """The run a model file lies in (RUN/STAGE/file), or one named after the file."""
     stage = model.resolve().parent
-    return model.parent.parent if (stage / "events.jsonl").exists() else None
+    return model.parent.parent if (stage / "events.jsonl").exists() else Path("runs") / model.stem
 
 
 def trained_on(model: Path, settings: Settings) -> Settings:

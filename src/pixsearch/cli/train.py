@@ -25,6 +25,7 @@ def train(
     data: o.Photos = None,
     val: o.Val = None,
     pairs: o.Pairs = None,
+    val_pairs: o.ValPairs = None,
     reduce: o.Reduce = None,
     cache: o.Cache = None,
     cache_cap: o.CacheCap = None,
@@ -62,7 +63,7 @@ def train(
 
     settings = {
         "task": o.given(scale=scale, color=color),
-        "data": o.given(photos=data, val=val, pairs=pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap),
+        "data": o.given(photos=data, val=val, pairs=pairs, val_pairs=val_pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap),
         "train": o.given(
             budget_s=budget,
             steps=steps,

@@ -1,7 +1,7 @@
 """A 64-bit perceptual hash, and groups of photos whose hashes are near: re-encodes, resizes, bursts.
 
 The hash is the sign of the 8×8 lowest DCT coefficients of a 32×32 luma thumbnail against their median (pHash). Over 601
-distinct photos the two most alike differ in 14 bits. JPEG of quality 40 changes at most 4 bits, halving 2, brightness,
+distinct photos the two most alike differ in 14 bits. JPEG of quality 40 changes at most 2 bits, at half the size 4, brightness,
 contrast or gamma by a tenth 6, a burst's shift by 1 % of the frame 8; at a shift of 2 % one in 200 is missed by NEAR.
 Hard crops, turns and mirrors are not recognised.
 """

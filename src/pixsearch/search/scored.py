@@ -27,9 +27,8 @@ class Fidelity:
     @property
     def name(self) -> str:
         """`400 steps, batch 16, patch 32`, with the branches it was trained with if there were any."""
-        return f"{self.steps} steps, batch {self.batch}, patch {self.patch}" + (
-            "" if self.branches == "none" else f", {self.branches} branches"
-        )
+        words = [f"{self.steps} steps", f"batch {self.batch}", f"patch {self.patch}"]
+        return ", ".join(words if self.branches == "none" else [*words, f"{self.branches} branches"])
 
 
 @dataclass(frozen=True)
