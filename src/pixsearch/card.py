@@ -35,6 +35,23 @@ class ModelCard:
     training: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
 
+    def _check(self) -> None:
+        """Refuse values that nothing downstream could work with; raises ValueError."""
+        for name, least in (("multiple", 1), ("receptive_radius", 0), ("macs_720p", 0), ("params", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < float("inf"):
+                raise ValueError(f"`{name}` is {value!r}")
+        for name, kind in (
+            ("name", str),
+            ("stage", str),
+            ("precision", str),
+            ("genotype", dict),
+            ("training", dict),
+            ("calibration", dict),
+        ):
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"`{name}` is {getattr(self, name)!r}")
+
     @property
     def label(self) -> str:
         """What a table calls this model: `3fa9c2d1 float`, `3fa9c2d1 pruned`, `3fa9c2d1 pruned int8`."""
@@ -56,6 +73,8 @@ class ModelCard:
         """The card in `text`; `DataError` naming `source` when it is not one."""
         try:
             data = json.loads(text)
-            return cls(**{**data, "signature": Signature.from_json(data["signature"])})
+            card = cls(**{**data, "signature": Signature.from_json(data["signature"])})
+            card._check()
+            return card
         except (ValueError, KeyError, TypeError, DataError) as error:
             raise DataError(f"`{source}` carries no readable pixsearch card ({error}). Train or export it again.") from error

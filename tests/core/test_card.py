@@ -29,7 +29,16 @@ def test_tables_call_it_by_what_was_done(stage: str, precision: str, label: str)
     assert CARD.with_(stage=stage, precision=precision).label == label
 
 
-@pytest.mark.parametrize("damage", [lambda d: d.pop("name"), lambda d: d["signature"].pop("scale"), lambda d: d.update(extra=1)])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda d: d.pop("name"),
+        lambda d: d["signature"].pop("scale"),
+        lambda d: d.update(extra=1),
+        lambda d: d.update(multiple=0),
+        lambda d: d.update(genotype=None),
+    ],
+)
 def test_a_damaged_card_names_its_file(damage) -> None:  # type: ignore[no-untyped-def]
     data = json.loads(CARD.dumps())
     damage(data)

@@ -69,7 +69,6 @@ def test_every_convolution_runs_in_8_bits(files, tmp_path):
     operators = executed(files[1], tmp_path)
     assert operators.count("QLinearConv") == 4
     assert "Conv" not in operators
-    assert files[1].stat().st_size < files[0].stat().st_size
 
 
 def test_the_global_skip_reads_the_float_input(files):
@@ -102,26 +101,15 @@ def test_ranges_from_the_wrong_pictures_miss_the_gate(files, trained, task, pict
     assert caught.value.exit_code == 5
 
 
+def one(op, act, width=8, **more):
+    return [{"op": op, "act": act, "width": width, **more}]
+
+
 MEMBERS = {
-    "hardswish and depthwise": (
-        {"layers": [{"op": "dw3", "act": "hardswish", "width": 8}], "skip": "bicubic"},
-        2,
-        "y",
-        ["Pad", "Conv", "Add"],
-    ),
-    "residual": (
-        {"layers": [{"op": "ib3", "act": "prelu", "width": 3, "hidden": 9, "residual": True}]},
-        2,
-        "rgb",
-        ["Split", "Concat", "Add"],
-    ),
-    "folded": ({"layers": [{"op": "conv5", "act": "relu", "width": 8}], "head": "s2d"}, 2, "rgb", ["Split", "Concat", "Add"]),
-    "folded bicubic": (
-        {"layers": [{"op": "conv3", "act": "leaky", "width": 8}], "head": "s2d", "skip": "bicubic"},
-        2,
-        "y",
-        ["Pad", "Conv", "Add"],
-    ),
+    "hardswish, depthwise": ({"layers": one("dw3", "hardswish"), "skip": "bicubic"}, 2, "y", ["Pad", "Conv", "Add", "DepthToSpace"]),
+    "residual": ({"layers": one("ib3", "prelu", 3, hidden=9, residual=True)}, 2, "rgb", ["Split", "Concat", "Add", "DepthToSpace"]),
+    "folded": ({"layers": one("conv5", "relu"), "head": "s2d"}, 2, "rgb", ["Split", "Concat", "Add", "DepthToSpace"]),
+    "folded bicubic": ({"layers": one("conv3", "leaky"), "head": "s2d", "skip": "bicubic"}, 2, "y", ["Pad", "Conv", "Add", "DepthToSpace"]),
     "transposed": ("fsrcnn", 2, "y", []),
     "tanh": ("espcn", 3, "y", []),
 }
@@ -136,7 +124,7 @@ def test_every_kind_of_network_can_be_quantized(make, tmp_path, member):
     path = export_float(network, card, tmp_path / "a.onnx")
     model = read_model(path)
     names = float_part(model)
-    assert [node.op_type for node in model.graph.node if node.name in names][: len(kept)] == kept
+    assert [node.op_type for node in model.graph.node if node.name in names] == kept
     out = quantize(path, card, FakePictures(scale), make_task("sr", scale, color), tmp_path / "q.onnx", CONFIG)
     exact, small = OnnxModel.open(path), OnnxModel.open(out, precise_int8=True)
     planes = {"input": np.random.default_rng(0).uniform(0.2, 0.8, (card.signature.in_channels, 33, 47)).astype(np.float32)}

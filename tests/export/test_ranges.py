@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,8 +35,8 @@ def test_no_other_range_is_much_better(draw, slope):
 
 
 def test_a_rare_outlier_is_clipped_and_a_common_end_is_not():
-    values = np.random.default_rng(0).uniform(0, 1, 100_000)
-    assert least_error(seen(np.append(values, 10.0)))[1] < 2
+    values = np.random.default_rng(0).uniform(0, 1, 1_000_000)
+    assert least_error(seen(np.append(values, 3.0)))[1] < 1.2
     assert least_error(seen(values))[1] > 0.95
 
 
@@ -64,4 +63,3 @@ def test_an_activation_behind_says_what_the_negative_side_is_worth(op, attribute
     model = helper.make_model(helper.make_graph([helper.make_node(op, ["x"], ["y"], **attributes)], "g", [port], [output]))
     values = seen(np.random.default_rng(0).normal(size=5000))
     assert best_ranges(model, {"x": values}) == {"x": least_error(values, weighed)}
-    assert onnx.__version__

@@ -63,8 +63,8 @@ def check_float(network: Network, path: Path, limit: float = LARGEST_ERROR) -> F
         worst = max(worst, error)
         if not error <= limit:
             raise GateError(
-                f"`{path.name}` differs from the network it was exported from by {error:.2g} on a {width}×{height} input; "
-                f"{limit:g} is the limit. The exporter has changed the network: report its architecture, or try another PyTorch."
+                f"The exported graph differs from its network by {error:.2g} on a {width}×{height} input; {limit:g} is the limit. "
+                "The exporter has changed the network: report its architecture, or try another version of PyTorch."
             )
     return FloatParity(worst, SIZES)
 
@@ -91,17 +91,17 @@ def check_int8(float_path: Path, int8_path: Path, pictures: PairCache, task: Tas
         losses[name] = scores[0] - scores[1]
     loss = float(np.mean(list(losses.values())))
     if not loss <= limit_db:
-        raise GateError(_missed(int8_path.name, loss, limit_db, losses))
+        raise GateError(_missed(loss, limit_db, losses))
     return Int8Parity(loss, losses, SIZES)
 
 
-def _missed(name: str, loss: float, limit_db: float, losses: dict[str, float]) -> str:
+def _missed(loss: float, limit_db: float, losses: dict[str, float]) -> str:
     worst = max(losses, key=lambda picture: losses[picture])
     count = f"{len(losses)} held-out photos" if len(losses) > 1 else "the held-out photo"
     return (
         f"int8 loses {loss:.3f} dB against float on {count} (most, {losses[worst]:.3f} dB, on `{worst}`); {limit_db:g} dB is the limit. "
-        f"Nothing was written as `{name}`. Calibrate on more varied photos with `--calibrate`, train longer, choose a network with plain "
-        f"convolutions and ReLU, or let more through with `--gate`."
+        "Calibrate on more varied photos with `--calibrate`, train longer, choose a network of plain convolutions with ReLU, "
+        "or let more through with `--gate`."
     )
 
 
@@ -112,4 +112,4 @@ def _check_sizes(model: OnnxModel, pictures: PairCache, task: Task) -> None:
         crops: dict[str, Picture] = {name: picture[:height, :width] for name, picture in inputs.items()}
         output = model.run({name: task.encode(name, np.ascontiguousarray(crop)) for name, crop in crops.items()})
         if not np.isfinite(output).all():
-            raise GateError(f"`{model.path.name}` gives values that are no numbers on a {width}×{height} input. Calibrate on other photos.")
+            raise GateError(f"int8 gives values that are no numbers on a {width}×{height} input. Calibrate on other photos.")

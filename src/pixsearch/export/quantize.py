@@ -31,10 +31,10 @@ from pixsearch.tasks.base import Task
 SCHEME = "S8S8 QDQ, per channel"
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
-_ACTIVATIONS = ("Relu", "LeakyRelu", "PRelu", "HardSwish", "Tanh", "Clip")
+_ACTIVATIONS = ("Relu", "LeakyRelu", "Clip")
 _OTHERS = ("Add", "Mul", "Concat", "Split", "Gather", "Pad", "DepthToSpace")
 QUANTIZED = (*_CONVOLUTIONS, *_ACTIVATIONS, *_OTHERS)
-"""Operators whose inputs and outputs are of 8 bits, so that no convolution has to fall back to float beside them."""
+"""Operators that ONNX Runtime has for 8 bits. Others between them compute in float, from 8 bits to 8 bits."""
 
 _SHUFFLES = frozenset({"DepthToSpace", "Clip", "Identity"})
 _LINEAR = frozenset({"Concat", "Conv", "Gather", "Identity", "Pad", "SpaceToDepth", "Split"})

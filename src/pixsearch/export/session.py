@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pixsearch.card import ModelCard
-from pixsearch.errors import UsageError
+from pixsearch.errors import GateError, UsageError
 from pixsearch.export.calibration import Calibration, open_calibration
 from pixsearch.export.config import ExportConfig
 from pixsearch.export.onnx import OPSET, export_float, read_model, write_model
@@ -101,6 +101,8 @@ def _candidate(path: Path) -> Iterator[Path]:
     candidate = path.with_name(f".{path.name}.candidate")
     try:
         yield candidate
+    except GateError as error:
+        raise GateError(f"`{path.name}` is not written. {error}") from error
     finally:
         candidate.unlink(missing_ok=True)
 

@@ -14,7 +14,7 @@ from pixsearch.errors import DataError
 from pixsearch.tasks.base import Planes
 
 PROVIDERS = ("CPUExecutionProvider",)
-_ERRORS_ONLY = 3
+_SILENT = 4  # its errors are raised, so they need not be printed as well
 _OPTIMIZATION = {
     "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
     "basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
@@ -31,7 +31,7 @@ def session_options(*, threads: int = 1, precise_int8: bool = False, optimizatio
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _SILENT
     options.graph_optimization_level = _OPTIMIZATION[optimization]
     if precise_int8:
         options.add_session_config_entry("session.x64quantprecision", "1")

@@ -103,8 +103,10 @@ def _photos(event: Event) -> str:
     named = "; ".join(f"`{item['path']}` {item['reason']}" for item in rejected[:NAMED])
     more = f" and {len(rejected) - NAMED} more, in the record" if len(rejected) > NAMED else ""
     held = f"{event['held_out']} held out" if event.get("held_out") else None
+    by = [f"{count} by {factor}" for factor, count in (event.get("reduced") or {}).items() if factor != "1"]
+    reduced = f"camera JPEGs reduced: {' and '.join(by)}" if by else None
     out = f"{len(rejected)} left out: {named}{more}" if rejected else None
-    return f"photos to {_ROLES.get(event.get('role', ''), event.get('role', 'use'))}: " + _join(f"{event['used']} used", held, out)
+    return f"photos to {_ROLES.get(event.get('role', ''), event.get('role', 'use'))}: " + _join(f"{event['used']} used", held, reduced, out)
 
 
 def _done(event: Event) -> str:

@@ -54,7 +54,7 @@ class SearchConfig(Config):
     proxy_rate: float = Field(default=2e-3, gt=0)
     branches: Literal["none", "linear", "ecb"] = "none"
     val_pictures: int = Field(default=8, ge=1)
-    val_window: int = Field(default=1536, ge=64)
+    val_window: int = Field(default=1024, ge=64)
     seed: int = Field(default=0, ge=0)
     executor: str = "inprocess"
     threads: int | None = Field(default=None, ge=1)

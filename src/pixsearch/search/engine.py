@@ -100,7 +100,11 @@ class Engine:
         if self.record.deadly(genotype, self.fidelity.name):
             return Scored(genotype, fidelity=self.fidelity.name, error=f"It ended the whole process {DEATHS} times.")
         self.record.begin(genotype, self.fidelity.name)
-        return attempt(self.evaluator, genotype, self.fidelity)
+        try:
+            return attempt(self.evaluator, genotype, self.fidelity)
+        except Interrupted:
+            kept = self.record.count
+            raise Interrupted(f"Stopped as asked; {kept} candidates are recorded, the one begun is not. {self.how_to_go_on}") from None
 
     def _say_exhausted(self, tried: int) -> None:
         self.record.note(

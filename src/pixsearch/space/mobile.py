@@ -26,6 +26,7 @@ from pixsearch.space.chain import (
 __all__ = ["Layer", "MobileGenotype", "MobileSpace"]
 
 BYTES = 4  # of a float32 value
+TRIES = 10  # likely steps that are tried before all small ones are
 
 
 class MobileSpace(Space[MobileGenotype]):
@@ -58,7 +59,11 @@ class MobileSpace(Space[MobileGenotype]):
     def shrink(self, genotype: MobileGenotype, rng: np.random.Generator) -> MobileGenotype:
         """A neighbour with fewer multiply-adds, or as many and fewer parameters; `genotype` itself when there is none."""
         price = self._price(genotype)
-        neighbours = (self._canonical(neighbour) for neighbour in vary.cheaper(genotype, rng, self.limits))
+        for _ in range(TRIES):
+            child = self._canonical(vary.lighten(genotype, rng, self.limits))
+            if self._price(child) < price:
+                return child
+        neighbours = (self._canonical(neighbour) for neighbour in vary.lighter(genotype, self.limits))
         smaller = [neighbour for neighbour in neighbours if self._price(neighbour) < price]
         return vary.pick(rng, smaller) if smaller else genotype
 

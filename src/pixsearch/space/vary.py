@@ -185,22 +185,31 @@ def cross(first: MobileGenotype, second: MobileGenotype, rng: np.random.Generato
     return MobileGenotype(layers[: limits.depth[1]], **ends)
 
 
-def cheaper(genotype: MobileGenotype, rng: np.random.Generator, limits: Limits) -> Iterator[MobileGenotype]:
-    """Neighbours that may cost less: narrower, shorter, with smaller kernels, without what costs extra.
+def lighten(genotype: MobileGenotype, rng: np.random.Generator, limits: Limits) -> MobileGenotype:
+    """One step that is likely to cost less: narrower as a whole or at one layer, a layer less, or another operator or end."""
+    by, place = rng.uniform(0.6, 0.95), int(rng.integers(len(genotype.layers)))
+    layer = genotype.layers[place]
+    match pick(rng, ("all", "one", "hidden", "depth", "other"), (4, 4, 1, 2, 1)):
+        case "all":
+            return replace(genotype, layers=tuple(_narrow(layer, by, limits) for layer in genotype.layers))
+        case "one":
+            return _with_layer(genotype, place, width=_narrow(layer, by, limits).width)
+        case "hidden":
+            return _with_layer(genotype, place, hidden=_narrow(layer, by, limits).hidden)
+        case "depth":
+            return remove_layer(genotype, rng, limits)
+        case _:
+            return pick(rng, list(lighter(genotype, limits)))
 
-    They hold at least one that does, unless nothing in the space costs less.
-    """
-    by = rng.uniform(0.6, 0.9)
-    yield replace(genotype, layers=tuple(_narrow(layer, by, limits) for layer in genotype.layers))
+
+def lighter(genotype: MobileGenotype, limits: Limits) -> Iterator[MobileGenotype]:
+    """Neighbours in small steps; one at least costs less, unless nothing in the space does."""
     for place, layer in enumerate(genotype.layers):
-        yield _with_layer(genotype, place, width=_narrow(layer, by, limits).width)
-        if len(genotype.layers) > limits.depth[0]:
-            yield replace(genotype, layers=genotype.layers[:place] + genotype.layers[place + 1 :])
-        if layer.op == "ib3":
-            yield _with_layer(genotype, place, hidden=_narrow(layer, by, limits).hidden)
+        yield _with_layer(genotype, place, width=_narrow(layer, 1.0, limits).width)
         yield from (_with_layer(genotype, place, op=op, hidden=0) for op in OPS if op not in (layer.op, "ib3"))
     for gene, known in ENDS.items():
         yield from (_with_end(genotype, gene, value) for value in known)
+    yield remove_layer(genotype, np.random.default_rng(0), limits)
     yield replace(genotype, layers=tuple(replace(layer, act="leaky") for layer in genotype.layers))
 
 
