@@ -36,7 +36,7 @@ def test_no_other_range_is_much_better(draw, slope):
 
 def test_a_rare_outlier_is_clipped_and_a_common_end_is_not():
     values = np.random.default_rng(0).uniform(0, 1, 1_000_000)
-    assert least_error(seen(np.append(values, 3.0)))[1] < 1.2
+    assert least_error(seen(np.append(values, 3.0)))[1] < 1.5
     assert least_error(seen(values))[1] > 0.95
 
 

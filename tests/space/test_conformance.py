@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from pixsearch.errors import DataError, InfeasibleError
 from pixsearch.registry import SPACES
 from pixsearch.signature import Port, Signature

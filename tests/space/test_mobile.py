@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+
 from pixsearch.errors import DataError
 from pixsearch.signature import Port, Signature
 from pixsearch.space.chain import ACTS, HEADS, OPS, SKIPS, TAILS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from pixsearch.errors import DataError, UsageError
 from pixsearch.signature import Port, Signature
 from pixsearch.space.base import read_genotype

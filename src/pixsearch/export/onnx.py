@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,7 +89,7 @@ def _export(network: nn.Module, card: ModelCard, dynamic: bool) -> onnx.ModelPro
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     height, width = (side * multiple for side in _EXAMPLE)
     examples = tuple(torch.zeros(1, port.channels, height, width, device=device) for port in signature.inputs)
-    with _quiet(), _kept_operator_table():
+    with _alone, _quiet(), _kept_operator_table():
         program = torch.onnx.export(
             network,
             examples,
@@ -163,7 +164,8 @@ def _quiet() -> Iterator[None]:
         log.setLevel(level)
 
 
-_tables: dict[int, Any] = {}
+_tables: dict[str, Any] = {}
+_alone = threading.Lock()  # what is put in place for an export is the process's
 
 
 @contextmanager
@@ -180,10 +182,11 @@ def _kept_operator_table() -> Iterator[None]:
         return
     read, entry = ONNXRegistry.from_torchlib, ONNXRegistry.__dict__["from_torchlib"]
 
-    def kept(opset_version: int) -> Any:
-        if opset_version not in _tables:
-            _tables[opset_version] = read(opset_version)
-        table = copy.copy(_tables[opset_version])
+    def kept(*args: Any, **named: Any) -> Any:
+        key = repr((args, sorted(named.items())))
+        if key not in _tables:
+            _tables[key] = read(*args, **named)
+        table = copy.copy(_tables[key])
         table.functions = {target: list(ways) for target, ways in table.functions.items()}
         return table
 

@@ -101,12 +101,13 @@ def insert_steps(model: onnx.ModelProto, ranges: Mapping[str, Range], kept: Iter
     quantizer.quantize_model()
     quantizer.model.topological_sort()
     quantized: onnx.ModelProto = quantizer.model.model
-    _read_floats(quantized, kept, {port.name for port in model.graph.input})
+    floats = {port.name for port in model.graph.input} | {name for node in model.graph.node if node.name in kept for name in node.output}
+    _read_floats(quantized, kept, floats)
     return quantized
 
 
-def _read_floats(quantized: onnx.ModelProto, kept: set[str], inputs: set[str]) -> None:
-    """Let the nodes called `kept` read the float input itself, not its 8-bit copy."""
+def _read_floats(quantized: onnx.ModelProto, kept: set[str], floats: set[str]) -> None:
+    """Let the nodes called `kept` read the tensors `floats` themselves, not their 8-bit copies."""
     makers = {name: node for node in quantized.graph.node for name in node.output}
 
     def source(tensor: str) -> str:
@@ -114,7 +115,7 @@ def _read_floats(quantized: onnx.ModelProto, kept: set[str], inputs: set[str]) -
         if pair is None or pair.op_type != "DequantizeLinear":
             return tensor
         rounding = makers.get(pair.input[0])
-        return rounding.input[0] if rounding is not None and rounding.input[0] in inputs else tensor
+        return rounding.input[0] if rounding is not None and rounding.input[0] in floats else tensor
 
     for node in quantized.graph.node:
         if node.name in kept:

@@ -78,7 +78,7 @@ def apply_folder(
             _refuse_inputs(target, inputs)
             photos.append(_one(opened, file, target, memory_bytes, note))
         except (DataError, UsageError) as error:
-            failures.append(f"`{file.relative_to(source)}`: {error}")
+            failures.append(str(error).replace(f"`{file.name}`", f"`{file.relative_to(source)}`", 1))
             note("rejected", path=str(file), reason=str(error))
     if failures:
         lines = "\n".join(f"  {line}" for line in failures)

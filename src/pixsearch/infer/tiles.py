@@ -30,7 +30,7 @@ DECODE_RADIUS = 4
 
 _DECODE_BYTES = 64  # a pixel of output while it is decoded: float planes, their colours and their rounding
 _RUNTIME = 2.0  # what ONNX Runtime holds for each byte of activations: packed copies, and its arena's rounding up
-_LONGEST = 1024  # larger windows gain nothing: the overlap is then below 5 %
+_LONGEST = 512  # larger windows are slower: their activations no longer stay in the cache
 
 
 @dataclass(frozen=True)

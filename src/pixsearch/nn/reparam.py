@@ -75,7 +75,10 @@ class LinearBlock(Folded):
 
 
 class EdgeBlock(Folded):
-    """ECB: k×k, 1×1-k×k, 1×1-Sobel-x, 1×1-Sobel-y, 1×1-Laplacian, plus the identity where widths match."""
+    """ECB: k×k, 1×1-k×k, 1×1-Sobel-x, 1×1-Sobel-y, 1×1-Laplacian, plus the identity where widths match.
+
+    The 1×1 before an edge kernel has no bias: edge kernels sum to zero, so it would change nothing.
+    """
 
     edges: Tensor
 
@@ -87,7 +90,6 @@ class EdgeBlock(Folded):
         self.squeeze_bias = nn.Parameter(torch.zeros(WIDEN * outputs))
         self.after_weight = nn.Parameter(torch.empty(outputs, WIDEN * outputs, kernel, kernel))
         self.edge_weight = nn.Parameter(torch.empty(3, outputs, inputs))
-        self.edge_bias = nn.Parameter(torch.zeros(3, outputs))
         self.edge_scale = nn.Parameter(torch.empty(3, outputs))
         edges = torch.tensor([SOBEL_X, SOBEL_Y, LAPLACIAN])
         self.register_buffer("edges", _centred(edges, kernel), persistent=False)
@@ -99,16 +101,14 @@ class EdgeBlock(Folded):
         nn.init.normal_(self.squeeze_weight, std=1 / math.sqrt(self.inputs))
         nn.init.normal_(self.after_weight, std=half * math.sqrt(self.inputs / (WIDEN * self.outputs)))
         nn.init.normal_(self.edge_weight, std=1 / math.sqrt(self.inputs))
-        nn.init.normal_(self.edge_scale, std=1e-3)
+        nn.init.normal_(self.edge_scale, std=std / 100)
 
     def fold(self) -> tuple[Tensor, Tensor]:
         """The branches' kernels added up; what a first 1×1's bias adds is the bias times the second kernel's sum."""
         after = self.after_weight.flatten(2)
         weight = self.weight + torch.einsum("odk,di->oik", after, self.squeeze_weight).view_as(self.weight)
         edges = torch.einsum("eo,eoi,ekl->oikl", self.edge_scale, self.edge_weight, self.edges)
-        bias = self.bias + after.sum(2) @ self.squeeze_bias
-        bias = bias + torch.einsum("eo,eo,ekl->o", self.edge_scale, self.edge_bias, self.edges)
-        return self._plus_identity(weight + edges), bias
+        return self._plus_identity(weight + edges), self.bias + after.sum(2) @ self.squeeze_bias
 
 
 def _centred(kernel: Tensor, size: int) -> Tensor:

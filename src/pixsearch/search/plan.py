@@ -13,9 +13,11 @@ from pixsearch.registry import SPACES
 from pixsearch.rng import stream
 from pixsearch.search.bounds import closed_form, fits_bounds, require_feasible
 from pixsearch.search.config import SearchConfig
+from pixsearch.search.evaluators.standalone import proxy_settings
 from pixsearch.search.strategies.operators import spread_sampler
 from pixsearch.space.base import Space
 from pixsearch.tasks.base import Task
+from pixsearch.train.compute import choose
 
 DRAWS = 31
 TIMED_STEPS = 5
@@ -70,20 +72,20 @@ def _estimate(task: Task, config: SearchConfig, network: Network, latencies: int
 
 
 def _seconds_a_step(network: Network, config: SearchConfig, scale: int) -> float:
-    """The fastest of a few steps (forward and backward; the update costs next to nothing) on noise."""
-    side, threads = config.proxy_patch, torch.get_num_threads()
-    generator = torch.Generator().manual_seed(0)
-    inputs = [torch.rand(config.proxy_batch, port.channels, side, side, generator=generator) for port in network.signature.inputs]
-    truth = torch.rand(config.proxy_batch, network.signature.out_channels, side * scale, side * scale, generator=generator)
+    """The fastest of a few steps (forward and backward; the update costs next to nothing) on noise, computed as a training would."""
+    compute = choose(proxy_settings(config))
+    placed, weights = compute.place(network), list(network.parameters())
+    side, generator = config.proxy_patch, torch.Generator().manual_seed(0)
+    batch = [(port.channels, side) for port in network.signature.inputs] + [(network.signature.out_channels, side * scale)]
+    *inputs, truth = [compute.move(torch.rand(config.proxy_batch, c, s, s, generator=generator)) for c, s in batch]
     times = []
-    torch.set_num_threads(config.threads or threads)
-    try:
+    with compute.in_charge():
         for _ in range(TIMED_STEPS + 1):
             began = time.perf_counter()
-            torch.autograd.grad((network(*inputs) - truth).abs().mean(), list(network.parameters()))
+            with compute.autocast():
+                output = placed(*inputs)
+            float(torch.autograd.grad((output.float() - truth).abs().mean(), weights)[0].sum())
             times.append(time.perf_counter() - began)
-    finally:
-        torch.set_num_threads(threads)
     return min(times)
 
 
@@ -91,6 +93,7 @@ def _seconds_a_step(network: Network, config: SearchConfig, scale: int) -> float
 def _seconds_to_score(task: Task, network: Network) -> float:
     """Seconds for one noise picture, from its pair to its scores."""
     pair = task.degrade(np.random.default_rng(0).integers(0, 256, (SCORED_SIDE, SCORED_SIDE, 3), dtype=np.uint8))
+    network = network.cpu()
     began = time.perf_counter()
     planes = [torch.from_numpy(task.encode(port.name, pair.inputs[port.name]))[None] for port in task.signature.inputs]
     task.score(network(*planes)[0].numpy(), pair.truth)

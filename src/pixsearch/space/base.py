@@ -48,7 +48,8 @@ class Space(ABC, Generic[G]):
 
     Operators return members of the space in canonical form (two genotypes that build the same network are equal), draw
     only from the generator they are given and never change their arguments. Costs are exact: a test compares them with
-    the counted network. They hold for float32.
+    the counted network. They hold for float32. A space that is not `searchable` holds hand-made networks only: its
+    operators raise `UsageError`.
     """
 
     name: ClassVar[str]
@@ -118,7 +119,7 @@ class Space(ABC, Generic[G]):
         return self.macs_per_pixel(genotype) * FRAME[0] * FRAME[1]
 
     def repair(self, genotype: G, fits: Callable[[G], bool], rng: np.random.Generator) -> G:
-        """The nearest member for which `fits` holds, by shrinking step by step; `InfeasibleError` after a cap on tries."""
+        """The nearest member for which `fits` holds, by shrinking step by step, or the smallest; `InfeasibleError` if none is found."""
         current = genotype
         for _ in range(REPAIR_TRIES):
             if fits(current):
@@ -127,6 +128,8 @@ class Space(ABC, Generic[G]):
             if smaller == current:
                 break
             current = smaller
+        if fits(self.smallest()):
+            return self.smallest()
         raise InfeasibleError(f"No member of the space `{self.name}` near `{genotype.id}` fits the bounds. Loosen a bound.")
 
 

@@ -91,6 +91,10 @@ def _with_layer(genotype: MobileGenotype, place: int, **changes: Any) -> MobileG
     return replace(genotype, layers=tuple(layers))
 
 
+def _without(genotype: MobileGenotype, place: int) -> MobileGenotype:
+    return replace(genotype, layers=genotype.layers[:place] + genotype.layers[place + 1 :])
+
+
 def _with_end(genotype: MobileGenotype, gene: str, value: Any) -> MobileGenotype:
     changes: dict[str, Any] = {gene: value}
     return replace(genotype, **changes)
@@ -156,8 +160,7 @@ def remove_layer(genotype: MobileGenotype, rng: np.random.Generator, limits: Lim
     """One layer less."""
     if len(genotype.layers) <= limits.depth[0]:
         return genotype
-    place = int(rng.integers(len(genotype.layers)))
-    return replace(genotype, layers=genotype.layers[:place] + genotype.layers[place + 1 :])
+    return _without(genotype, int(rng.integers(len(genotype.layers))))
 
 
 def change_ends(genotype: MobileGenotype, rng: np.random.Generator, limits: Limits) -> MobileGenotype:
@@ -207,9 +210,10 @@ def lighter(genotype: MobileGenotype, limits: Limits) -> Iterator[MobileGenotype
     for place, layer in enumerate(genotype.layers):
         yield _with_layer(genotype, place, width=_narrow(layer, 1.0, limits).width)
         yield from (_with_layer(genotype, place, op=op, hidden=0) for op in OPS if op not in (layer.op, "ib3"))
+        if len(genotype.layers) > limits.depth[0]:
+            yield _without(genotype, place)
     for gene, known in ENDS.items():
         yield from (_with_end(genotype, gene, value) for value in known)
-    yield remove_layer(genotype, np.random.default_rng(0), limits)
     yield replace(genotype, layers=tuple(replace(layer, act="leaky") for layer in genotype.layers))
 
 

@@ -11,7 +11,7 @@ from pixsearch.errors import UsageError
 from pixsearch.units import parse_duration
 
 Loss = Literal["l1", "l2", "charbonnier"]
-Rule = Literal["adam", "muon"]
+Optimizer = Literal["adam", "muon"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 RATES = {"adam": 2e-3, "muon": 5e-3}
@@ -34,7 +34,7 @@ class TrainConfig(Config):
     budget_s: float | None = Field(default=None, gt=0)
     batch: int = Field(default=16, ge=1)
     patch: int = Field(default=32, ge=4)
-    optimizer: Rule = "muon"
+    optimizer: Optimizer = "muon"
     rate: float = Field(default=RATES["muon"], gt=0, lt=1)
     warmup: float = Field(default=0.05, ge=0, lt=1)
     loss: Loss = "l1"
@@ -55,7 +55,7 @@ class TrainConfig(Config):
     def _with_rate(cls, data: Any) -> Any:
         """Each optimizer has a rate of its own."""
         if isinstance(data, dict) and data.get("rate") is None:
-            return {**data, "rate": RATES.get(data.get("optimizer", "muon"), RATES["muon"])}
+            return {**data, "rate": RATES.get(str(data.get("optimizer", "muon")), RATES["muon"])}
         return data
 
     @field_validator("budget_s", mode="before")

@@ -2,76 +2,120 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim.adam import adam
 
-from pixsearch.train.config import Rule
+from pixsearch.train.config import Optimizer
 
+BETAS = (0.9, 0.999)
 MOMENTUM = 0.95
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 LIKE_ADAM = 0.2  # the root mean square of an orthogonalized update, so that one `rate` suits kernels of all shapes
 
-Named = list[tuple[str, nn.Parameter]]
 
+class Rule(ABC):
+    """What torch calls an optimizer, without its hooks: they cost a small network a twentieth of its step.
 
-class Adam(torch.optim.Adam):
-    """Adam (Kingma & Ba 2015), fused where torch can, with its state laid out from the start."""
+    `param_groups` holds the weights, for a gradient scaler, and the rate as `lr`.
+    """
 
-    def __init__(self, weights: Iterable[tuple[str, nn.Parameter]]) -> None:
-        self.named: Named = list(weights)
-        parameters = [weight for _, weight in self.named]
-        super().__init__(parameters, fused=parameters[0].device.type in ("cpu", "cuda"))
-        for weight in parameters:
-            # As the weight lies in memory (channels-last): the fused step goes through both in the order of their bytes.
-            moments = {moment: torch.zeros_like(weight, memory_format=torch.preserve_format) for moment in ("exp_avg", "exp_avg_sq")}
-            self.state[weight] = {"step": torch.zeros((), device=weight.device), **moments}
+    def __init__(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        self.named = list(weights)
+        self.param_groups: list[dict[str, Any]] = [{"params": [weight for _, weight in self.named], "lr": 0.0}]
 
+    @abstractmethod
+    def step(self) -> None:
+        """Move the weights by their gradients, at the present rate."""
+
+    @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
         """The state itself, by name."""
-        return {f"adam/{key}/{name}": value for name, weight in self.named for key, value in self.state[weight].items()}
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for _, weight in self.named:
+            weight.grad = None
 
 
-class Muon(torch.optim.Optimizer):
+class Adam(Rule):
+    """Adam (Kingma & Ba 2015), fused into one call where torch can; its state lies in memory as the weights do, as that call expects."""
+
+    def __init__(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        super().__init__(weights)
+        self._weights = [weight for _, weight in self.named]
+        self._fused = bool(self._weights) and self._weights[0].device.type in ("cpu", "cuda")
+        self._first = [torch.zeros_like(weight) for weight in self._weights]
+        self._second = [torch.zeros_like(weight) for weight in self._weights]
+        self._steps = [torch.zeros((), device=weight.device) for weight in self._weights]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """All weights at once."""
+        with_gradient = [i for i, weight in enumerate(self._weights) if weight.grad is not None]
+        if not with_gradient:
+            return
+        adam(
+            [self._weights[i] for i in with_gradient],
+            [gradient for weight in self._weights if (gradient := weight.grad) is not None],
+            [self._first[i] for i in with_gradient],
+            [self._second[i] for i in with_gradient],
+            [],
+            [self._steps[i] for i in with_gradient],
+            fused=self._fused,
+            foreach=False if self._fused else None,
+            amsgrad=False,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            lr=self.param_groups[0]["lr"],
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """First and second moments and the count of steps of each weight."""
+        kinds = {"first": self._first, "second": self._second, "steps": self._steps}
+        return {f"{kind}/{name}": value for kind, values in kinds.items() for (name, _), value in zip(self.named, values, strict=True)}
+
+
+class Muon(Rule):
     """Momentum made orthogonal for kernels (Jordan et al. 2024; scaled as Liu et al. 2025), Adam for biases and slopes.
 
     A kernel (out, in, k, k) counts as a matrix of out rows; it lies down if it has more rows than columns. Matrices of about one size are
     padded with zeros, which change nothing, and go through as one: a small network's step is as long as its number of calls.
     """
 
-    def __init__(self, weights: Iterable[tuple[str, nn.Parameter]]) -> None:
-        named = list(weights)
-        super().__init__([weight for _, weight in named], {"lr": 0.0})
-        rest = [(name, weight) for name, weight in named if not is_matrix(weight)]
-        self._adam = Adam(rest) if rest else None
-        kernels = [weight for _, weight in named if is_matrix(weight)]
+    def __init__(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        super().__init__(weights)
+        self._adam = Adam((name, weight) for name, weight in self.named if not is_matrix(weight))
+        kernels = [weight for _, weight in self.named if is_matrix(weight)]
         sizes = sorted({_size(weight) for weight in kernels})
         self._stacks = [Stack([weight for weight in kernels if _size(weight) == size]) for size in sizes]
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """One step at the rate in `param_groups[0]["lr"]`; `closure` is not used."""
-        del closure
+    def step(self) -> None:
+        """Biases and slopes first, then kernels."""
         rate = self.param_groups[0]["lr"]
-        if self._adam is not None:
-            self._adam.param_groups[0]["lr"] = rate
-            self._adam.step()
+        self._adam.param_groups[0]["lr"] = rate
+        self._adam.step()
         for stack in self._stacks:
             stack.step(rate)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The state itself, by name."""
-        momenta = {f"muon/{number}": stack.momentum for number, stack in enumerate(self._stacks)}
-        return {**momenta, **(self._adam.tensors() if self._adam is not None else {})}
+        """The kernels' momentum and Adam's state."""
+        return {f"momentum/{number}": stack.momentum for number, stack in enumerate(self._stacks)} | self._adam.tensors()
 
 
 class Stack:
     """Kernels as matrices (N, rows, columns) of one size, padded with zeros, and their momentum."""
 
-    def __init__(self, kernels: list[nn.Parameter]) -> None:
+    def __init__(self, kernels: list[Tensor]) -> None:
         self._kernels = kernels
         shapes = [(weight.shape[0], weight[0].numel()) for weight in kernels]
         rows, columns = max(min(shape) for shape in shapes), max(max(shape) for shape in shapes)
@@ -133,6 +177,6 @@ def _factor(gram: Tensor) -> Tensor:
     return factor
 
 
-def make(rule: Rule, weights: Iterable[tuple[str, nn.Parameter]]) -> Adam | Muon:
-    """The optimizer called `rule` for these weights."""
-    return Adam(weights) if rule == "adam" else Muon(weights)
+def make(name: Optimizer, weights: Iterable[tuple[str, Tensor]]) -> Rule:
+    """The optimizer called `name` for these weights."""
+    return Adam(weights) if name == "adam" else Muon(weights)

@@ -73,7 +73,7 @@ class Trainee:
         self._optimizer.zero_grad()
         if self._scaler.is_enabled():
             self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            self._scaler.step(self._optimizer)
+            self._scaler.step(self._optimizer)  # type: ignore[arg-type]
             self._scaler.update()
         else:
             loss.backward()  # type: ignore[no-untyped-call]
