@@ -9,6 +9,7 @@ import pytest
 
 from pixsearch.errors import DataError, GateError, UsageError
 from pixsearch.events import read_events
+from pixsearch.export import session
 from pixsearch.export.config import ExportConfig
 from pixsearch.export.session import export_stage
 from pixsearch.infer.session import OnnxModel
@@ -120,6 +121,20 @@ def test_resumed_it_gives_the_same_files(model, photos, tmp_path):
     config = ExportConfig(**settings)
     with Stage(tmp_path / "run", "export", config, resume=True) as stage:
         assert [file.read_bytes() for file in export_stage([model], config, stage)] == before
+
+
+def test_no_file_of_an_earlier_try_stands_in_for_one_that_missed(model, photos, tmp_path, monkeypatch):
+    settings = {"int8": True, "calibrate": photos, "gate_db": 0.3}
+    run(tmp_path / "run", [model], **settings)
+
+    def missed(*_):
+        raise GateError("missed")
+
+    monkeypatch.setattr(session, "check_int8", missed)
+    config = ExportConfig(**settings)
+    with Stage(tmp_path / "run", "export", config, resume=True) as stage, pytest.raises(GateError, match="is not written"):
+        export_stage([model], config, stage)
+    assert {file.name for file in (tmp_path / "run" / "export").glob("*onnx*")} == {"net.onnx"}
 
 
 def test_settings_are_plain_json(photos):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pixsearch.infer.deep import apply_decoded, enlarge_alpha
+from pixsearch.infer.deep import apply_decoded, decode_16, enlarge_alpha
 from pixsearch.infer.tiles import apply_picture
 from pixsearch.pixels.files import Decoded
 from pixsearch.pixels.resize import rescale
-from pixsearch.tasks.base import task_for
+from pixsearch.tasks.base import make_task, task_for
 
 
 def through(model, pixels, alpha=None, grey=False, memory_bytes=300_000):
@@ -42,6 +42,13 @@ def test_16_bit_input_is_not_rounded_to_8(models, photo, color):
     deep = photo.astype(np.uint16) * 257
     nudged = np.minimum(deep, 65535 - 100) + 100  # less than half of an 8-bit level
     assert np.median(through(model, nudged).pixels.astype(int) - through(model, deep).pixels.astype(int)) > 30
+
+
+def test_16_bit_levels_span_the_whole_range():
+    planes = np.repeat(np.array([-0.1, 0.0, 0.5, 1.0, 1.1], np.float32)[None, :, None], 3, axis=0)
+    signature = make_task("sr", 2, "rgb").signature
+    decoded = decode_16(planes, np.zeros((3, 1, 3), np.uint16), signature)
+    assert decoded[:, 0, 0].tolist() == [0, 0, 32768, 65535, 65535]
 
 
 def test_16_bit_white_and_black_do_not_wrap(models):

@@ -67,9 +67,11 @@ def test_a_few_steps_beat_bicubic(sample_images, branches):
     bicubic = torch.from_numpy(np.stack([resize(plane, 64, 64) for plane in low]))[:, None]
     _, genotype = named("plain-m2c12", SR)
     network = build(genotype, SR, branches=branches)
-    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
-    for step in range(100):
-        part = slice(4 * step % 36, 4 * step % 36 + 4)
+    steps = 120
+    optimizer = torch.optim.Adam(network.parameters())
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = 3e-3 * min(1.0, step / 30, (steps - step) / 60)
+        part = slice(12 * step % 36, 12 * step % 36 + 12)
         loss = F.l1_loss(network(inputs[part]), truths[part])
         optimizer.zero_grad()
         loss.backward()

@@ -96,7 +96,10 @@ class TestNetworks:
             step = space.multiple(genotype)
             height, width = (-(-side // (space.signature.scale * step)) * step for side in (720, 1280))
             network = build(genotype, space.signature).to("meta").eval()
-            with Trace(x := planes(space, 1, 1).new_empty((1, space.signature.in_channels, height, width), device="meta")) as trace, torch.no_grad():
+            with (
+                Trace(x := planes(space, 1, 1).new_empty((1, space.signature.in_channels, height, width), device="meta")) as trace,
+                torch.no_grad(),
+            ):
                 network(x)
             assert space.memory_bytes(genotype) == 4 * trace.peak()
 

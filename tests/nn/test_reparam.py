@@ -60,7 +60,7 @@ def test_edge_blocks_equal_their_branches(inputs, outputs, kernel):
 @pytest.mark.parametrize(("inputs", "outputs"), WIDTHS)
 def test_linear_blocks_equal_their_branches(inputs, outputs, kernel):
     block, x = shake(LinearBlock(inputs, outputs, kernel, identity=True)), picture(inputs)
-    expected = F.conv2d(F.conv2d(x, block.expand, padding=kernel // 2), block.project[:, :, None, None], block.bias)
+    expected = F.conv2d(F.conv2d(x, block.expand, padding=kernel // 2), block.factor * block.project[:, :, None, None], block.bias)
     assert torch.allclose(block(x), expected + x if inputs == outputs else expected, atol=1e-12)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -221,3 +222,13 @@ def test_files_that_are_not_there_are_named(tmp_path, read):
         read(tmp_path / "none.png")
     with pytest.raises(DataError, match="could not be read: Is a directory"):
         read(tmp_path)
+
+
+def test_an_odd_colour_profile_is_read_without_a_word(sample_images: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    profiled = [path for path in sorted(sample_images.glob("*.png")) if b"iCCP" in path.read_bytes()[:8192]]
+    assert profiled
+    for path in profiled:
+        capfd.readouterr()
+        silent = read_picture(path)
+        assert capfd.readouterr().err == ""
+        assert np.array_equal(silent, cv2.imread(str(path), cv2.IMREAD_COLOR_RGB))

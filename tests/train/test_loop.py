@@ -50,7 +50,7 @@ def test_a_short_training_beats_the_baseline(
     assert gain > 0.3
 
 
-@pytest.mark.parametrize("settings", [{}, {"optimizer": "adam"}, {"precision": "bfloat16"}, {"loss": "charbonnier"}])
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "adam"}, {"precision": "bfloat16"}, {"precision": "float16", "steps": 5}])
 def test_the_same_seed_gives_the_same_weights(settings: dict[str, Any], network: Build, patches: Patches, config: Settings) -> None:
     first, second = (fit(network(), patches, config(**settings)) for _ in range(2))
     assert same(first, second)
@@ -202,8 +202,16 @@ def test_a_stop_saves_and_says_how_to_go_on(
         fit(network(), patches, config(), checkpoints=kept, note=notes)
     asked_to_stop(10**9)
     resumed = fit(network(), patches, config(), checkpoints=kept, note=notes)
-    assert same(resumed, fit(network(), patches, config()))
+    other = Checkpoints(tmp_path / "unbroken", "")
+    assert same(resumed, fit(network(), patches, config(), checkpoints=other))
+    assert numbers(kept) == numbers(other)
     assert [event["step"] for event in notes.of("resume")] == [17]
+
+
+def numbers(kept: Checkpoints) -> dict[str, Any]:
+    packed = kept.latest()
+    assert packed is not None
+    return {**packed.values["progress"], "elapsed_s": None}
 
 
 def test_a_stop_without_checkpoints_keeps_nothing_and_says_so(

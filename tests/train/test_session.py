@@ -19,7 +19,7 @@ from pixsearch.nn.modelfile import load_model
 from pixsearch.rundir import Stage, recorded_config
 from pixsearch.tasks.sr import SuperResolution
 from pixsearch.train.config import TrainConfig
-from pixsearch.train.session import enough_memory, train_stage
+from pixsearch.train.session import able_machine, train_stage
 from pixsearch.train.validate import score_baseline, validate
 
 Build = Callable[..., Network]
@@ -105,7 +105,7 @@ def test_a_full_disk_ends_the_stage_and_the_last_checkpoint_loads(
 
 
 def test_too_little_memory_is_said(config: Settings) -> None:
-    with pytest.raises(MachineError, match="batches of 4 patches of 16×16"), enough_memory(config()):
+    with pytest.raises(MachineError, match="batches of 4 patches of 16×16"), able_machine(config()):
         torch.empty(2**50)
-    with pytest.raises(RuntimeError, match="must match"), enough_memory(config()):
+    with pytest.raises(RuntimeError, match="must match"), able_machine(config()):
         torch.zeros(2) + torch.zeros(3)

@@ -123,7 +123,7 @@ def write_picture(path: Path, pixels: Deep, alpha: Deep | None = None, quality: 
     done, encoded = cv2.imencode(suffix, _bgr(pixels, alpha), _flags(suffix, quality))
     if not done:
         raise DataError(f"`{path.name}` could not be encoded from {pixels.shape} {pixels.dtype} samples. Choose another format.")
-    _replace(path, encoded.tobytes())
+    _replace(path, encoded.data)
 
 
 def _header(path: Path, data: Data, max_pixels: int) -> Header:
@@ -147,7 +147,7 @@ def _decode(path: Path, data: bytes, header: Header) -> npt.NDArray[np.generic]:
     """The samples as OpenCV gives them: unturned (but for TIFF), BGR, at their own depth."""
     if ends_early(data, header):
         raise DataError(f"`{path.name}` is truncated: its end is missing. Copy it again or leave it out.")
-    samples = _imdecode(data)
+    samples = _imdecode(without_profile(data) if header.format == "PNG" else data)
     if samples is None:
         raise DataError(
             f"`{path.name}` is a {header.format} that OpenCV cannot decode: truncated, damaged or beyond the memory. Leave it out."
@@ -155,6 +155,15 @@ def _decode(path: Path, data: bytes, header: Header) -> npt.NDArray[np.generic]:
     if header.format == "JPEG" and _hollow(data, samples):
         raise DataError(f"`{path.name}` is truncated: data is missing before its end marker. Copy it again or leave it out.")
     return samples
+
+
+def without_profile(data: bytes) -> bytes:
+    """A PNG without its colour profile, which OpenCV does not apply but libpng complains of on stderr when it is odd."""
+    kind = data.find(b"iCCP", 8, data.find(b"IDAT", 8))
+    if kind < 12:
+        return data
+    length = int.from_bytes(data[kind - 4 : kind], "big")
+    return data[: kind - 4] + data[kind + 4 + length + 4 :]
 
 
 def _imdecode(data: bytes) -> npt.NDArray[np.generic] | None:
@@ -219,7 +228,7 @@ def _flags(suffix: str, quality: int) -> list[int]:
     return []
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: memoryview) -> None:
     """Put `content` at `path` whole or not at all."""
     beside = path.with_name(f".{secrets.token_hex(6)}.part")
     try:

@@ -54,7 +54,7 @@ def train_stage(
     def look(average: Network, _step: int) -> Figures:
         return {**validate(average, data.val, task), **against}
 
-    with enough_memory(config):
+    with able_machine(config):
         average = fit(network, patches, config, validate=look, checkpoints=checkpoints, note=stage.note)
         figures = look(average, -1)
     ended = _ended(checkpoints)
@@ -108,8 +108,8 @@ def _ended(checkpoints: Checkpoints) -> dict[str, Any]:
 
 
 @contextmanager
-def enough_memory(config: TrainConfig) -> Iterator[None]:
-    """Within it running out of memory is a `MachineError` that says what to lower."""
+def able_machine(config: TrainConfig) -> Iterator[None]:
+    """Within it running out of memory, or lacking what torch compiles with, is a `MachineError` that says what to change."""
     try:
         yield
     except RuntimeError as error:
@@ -117,5 +117,9 @@ def enough_memory(config: TrainConfig) -> Iterator[None]:
             raise MachineError(
                 f"There is not enough memory to train on batches of {config.batch} patches of {config.patch}×{config.patch}. "
                 "Lower `--batch` or `--patch`, or end other programs."
+            ) from error
+        if config.compile and type(error).__module__.startswith("torch._"):
+            raise MachineError(
+                f"torch could not compile the network ({error}). Leave `--compile` out, or install a C++ compiler."
             ) from error
         raise
