@@ -29,6 +29,6 @@ def pixsearch(*arguments: object, cwd: Path | None = None, **environment: str) -
     """Run `pixsearch ARGUMENTS` and wait for it."""
     command = [sys.executable, "-W", "error::ResourceWarning", "-m", "pixsearch.cli", *map(str, arguments)]
     done = subprocess.run(
-        command, capture_output=True, text=True, cwd=cwd, env={**os.environ, "COLUMNS": "100", **environment}, timeout=500
+        command, capture_output=True, text=True, cwd=cwd, env={**os.environ, "COLUMNS": "100", **environment}, timeout=500, check=False
     )
     return Ended(done.returncode, done.stdout, done.stderr)

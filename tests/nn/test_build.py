@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional as F
+
 from pixsearch.nn.build import build
 from pixsearch.pixels.color import rgb_to_y
 from pixsearch.pixels.resize import resize
 from pixsearch.signature import Port, Signature
 from pixsearch.space.named import named
-from torch import Tensor
-from torch.nn import functional as F
 
 SR = Signature("sr", 2, "y", (Port("input", 1),), Port("output", 1))
 NAMES = ["plain-m4c16", "ecbsr-m2c8", "fsrcnn", "espcn"]

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
 from pixsearch.nn.build import Network, build, deploy
 from pixsearch.nn.cost import count_macs, count_params
 from pixsearch.registry import SPACES
 from pixsearch.signature import Port, Signature
 from pixsearch.space.base import Space
 from pixsearch.space.reference import NAMES
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 SHAPES = [(2, "y"), (3, "rgb"), (4, "y"), (2, "rgb"), (1, "rgb"), (1, "y")]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+
 from pixsearch.errors import DataError, UsageError
 from pixsearch.nn.build import Network, build
 from pixsearch.nn.mobile import Bicubic
 from pixsearch.pixels.resize import resize
 from pixsearch.signature import Port, Signature
 from pixsearch.space.mobile import MobileGenotype, MobileSpace
-from torch import Tensor
 
 
 def signature(scale: int = 2, channels: int = 1) -> Signature:

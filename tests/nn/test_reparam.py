@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from pixsearch.nn.build import build, deploy, merged
 from pixsearch.nn.ops import start
 from pixsearch.nn.reparam import LAPLACIAN, SOBEL_X, SOBEL_Y, EdgeBlock, LinearBlock, convolution
 from pixsearch.signature import Port, Signature
 from pixsearch.space.chain import ACTS, OPS
 from pixsearch.space.mobile import MobileSpace
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 SR = Signature("sr", 2, "y", (Port("input", 1),), Port("output", 1))
 WIDTHS = [(6, 6), (3, 5)]

@@ -76,7 +76,10 @@ class Chain(nn.Module):
         super().__init__()
         self.block, self.up = block(genotype), block(genotype) * signature.scale
         widths = input_widths(genotype, signature)
-        self.layers = nn.ModuleList(build_layer(layer, inputs, branches) for layer, inputs in zip(genotype.layers, widths, strict=False))
+        self.layers = nn.ModuleList(
+            build_layer(layer, inputs, branches, first=number == 0)
+            for number, (layer, inputs) in enumerate(zip(genotype.layers, widths, strict=False))
+        )
         last = tail(genotype, signature)
         self.tail = convolution(last.inputs, last.outputs, last.kernel, branches, identity=False)
         start(self.tail, QUIET)

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from pixsearch.nn.reparam import Branches, Folded, convolution
+from pixsearch.nn.reparam import Branches, Folded, balance, convolution
 from pixsearch.space.chain import CONVS, SEPARABLES, Layer
 
+LOUDER = 3.0  # of a first layer that sees differences alone; measured: +0.3 dB after 300 steps, and seeds agree better
 LEAK = 0.1  # slope of a leaky ReLU below zero; a PReLU starts at 0.25, as published
 
 
@@ -65,8 +66,12 @@ class InvertedBottleneck(nn.Module):
         return x + out if self.residual else out
 
 
-def build_layer(layer: Layer, inputs: int, branches: Branches) -> nn.Sequential:
-    """The layer behind `inputs` channels: `op`, then `act`, with weights drawn to keep the signal's size."""
+def build_layer(layer: Layer, inputs: int, branches: Branches, *, first: bool = False) -> nn.Sequential:
+    """The layer behind `inputs` channels: `op`, then `act`, with weights drawn to keep the signal's size.
+
+    The `first` layer, when it is a convolution of enough values, starts blind to brightness: its kernels sum to zero,
+    and what is left of a photo is small, so they are louder. Else a network first spends a hundred steps on unlearning the brightness.
+    """
     if layer.op == "ib3":
         inverted = InvertedBottleneck(inputs, layer, branches)
         start(inverted.expand, gain(layer.act))
@@ -79,21 +84,24 @@ def build_layer(layer: Layer, inputs: int, branches: Branches) -> nn.Sequential:
         start(separable.pointwise, gain(layer.act))
         return nn.Sequential(separable, activation(layer.act, layer.width))
     dense = convolution(inputs, layer.width, CONVS[layer.op], branches)
-    start(dense, gain(layer.act))
+    blind = first and inputs * CONVS[layer.op] ** 2 >= 4
+    start(dense, gain(layer.act) * (LOUDER if blind else 1), blind=blind)
     return nn.Sequential(dense, activation(layer.act, layer.width))
 
 
 @torch.no_grad()
-def start(conv: nn.Conv2d | Folded, scale: float) -> None:
+def start(conv: nn.Conv2d | Folded, scale: float, *, blind: bool = False) -> None:
     """Draw a convolution's weights so that its output is `scale` times as large as its input, whatever its form; biases are zero.
 
-    Next to an identity branch the random part is smaller, so that both together keep the size.
+    Next to an identity branch the random part is smaller, so that both together keep the size. `blind` kernels sum to
+    zero.
     """
-    if isinstance(conv, nn.Conv2d):
-        fan = conv.weight[0].numel()
-        nn.init.normal_(conv.weight, std=scale / math.sqrt(fan))
-        if conv.bias is not None:
-            nn.init.zeros_(conv.bias)
+    if isinstance(conv, Folded):
+        share = math.sqrt(max(scale**2 - 1, 0.25)) if conv.identity else scale
+        conv.start(share / math.sqrt(conv.inputs * conv.kernel**2), blind)
         return
-    share = math.sqrt(max(scale**2 - 1, 0.25)) if conv.identity else scale
-    conv.start(share / math.sqrt(conv.inputs * conv.kernel**2))  # type: ignore[operator]
+    nn.init.normal_(conv.weight, std=scale / math.sqrt(conv.weight[0].numel()))
+    if blind:
+        balance(conv.weight)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)

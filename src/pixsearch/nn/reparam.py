@@ -37,6 +37,10 @@ class Folded(nn.Module):
         """The one kernel (outputs, inputs, k, k) and bias (outputs) that all branches add up to."""
         raise NotImplementedError
 
+    def start(self, std: float, blind: bool) -> None:
+        """Draw weights so that the folded kernel, identity aside, has the standard deviation `std`; `blind`: and sums to zero."""
+        raise NotImplementedError
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) → (N, outputs, H, W)."""
         weight, bias = self.fold()
@@ -66,10 +70,12 @@ class LinearBlock(Folded):
         self.spread = 1.6 * math.sqrt(EXPAND) * ordinary / PACE
         self.factor = ordinary / (self.spread**2 * math.sqrt(EXPAND))
 
-    def start(self, std: float) -> None:
-        """Draw weights so that the folded kernel, identity aside, has the standard deviation `std`."""
+    def start(self, std: float, blind: bool) -> None:
+        """Both factors at random."""
         nn.init.normal_(self.expand, std=self.spread)
         nn.init.normal_(self.project, std=std / (self.spread * self.factor * math.sqrt(EXPAND)))
+        if blind:
+            balance(self.expand)
 
     def fold(self) -> tuple[Tensor, Tensor]:
         """One matrix product."""
@@ -97,14 +103,17 @@ class EdgeBlock(Folded):
         edges = torch.tensor([SOBEL_X, SOBEL_Y, LAPLACIAN])
         self.register_buffer("edges", _centred(edges, kernel), persistent=False)
 
-    def start(self, std: float) -> None:
-        """Draw weights so that the folded kernel has about the standard deviation `std`; edges start near nothing, as in ECBSR."""
+    def start(self, std: float, blind: bool) -> None:
+        """Half of the size from each of the first two branches; edges start near nothing, as in ECBSR."""
         half = std / math.sqrt(2)
         nn.init.normal_(self.weight, std=half)
         nn.init.normal_(self.squeeze_weight, std=1 / math.sqrt(self.inputs))
         nn.init.normal_(self.after_weight, std=half * math.sqrt(self.inputs / (WIDEN * self.outputs)))
         nn.init.normal_(self.edge_weight, std=1 / math.sqrt(self.inputs))
         nn.init.normal_(self.edge_scale, std=std / 100)
+        if blind:
+            balance(self.weight)
+            balance(self.after_weight)
 
     def fold(self) -> tuple[Tensor, Tensor]:
         """The branches' kernels added up; what a first 1×1's bias adds is the bias times the second kernel's sum."""
@@ -112,6 +121,12 @@ class EdgeBlock(Folded):
         weight = self.weight + torch.einsum("odk,di->oik", after, self.squeeze_weight).view_as(self.weight)
         edges = torch.einsum("eo,eoi,ekl->oikl", self.edge_scale, self.edge_weight, self.edges)
         return self._plus_identity(weight + edges), self.bias + after.sum(2) @ self.squeeze_bias
+
+
+@torch.no_grad()
+def balance(weight: Tensor) -> None:
+    """Make each output's kernel sum to zero."""
+    weight.sub_(weight.mean((1, 2, 3), keepdim=True))
 
 
 def _centred(kernel: Tensor, size: int) -> Tensor:

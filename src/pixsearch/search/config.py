@@ -51,7 +51,7 @@ class SearchConfig(Config):
     proxy_steps: int = Field(default=400, ge=1)
     proxy_batch: int = Field(default=16, ge=1)
     proxy_patch: int = Field(default=32, ge=8)
-    proxy_rate: float = Field(default=2e-3, gt=0)
+    proxy_rate: float = Field(default=5e-3, gt=0)
     branches: Literal["none", "linear", "ecb"] = "none"
     val_pictures: int = Field(default=8, ge=1)
     val_window: int = Field(default=1024, ge=64)

@@ -88,7 +88,10 @@ class Task(ABC):
 
     @abstractmethod
     def encode(self, name: str, pictures: Picture) -> Planes:
-        """What the network sees of the input called `name`: uint8, or float32 of 0…255 for deeper pictures, (…, H, W, 3) → planes (…, C, H, W)."""
+        """What the network sees of the input called `name`: (…, H, W, 3) → planes (…, C, H, W).
+
+        `pictures` are uint8, or float32 of 0…255 where a picture is deeper than 8 bits.
+        """
 
     @abstractmethod
     def encode_truth(self, pictures: Picture) -> Planes:
