@@ -121,7 +121,12 @@ def run(command: list[str]) -> Cost:
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"`{' '.join(command)}` ended with code {child.returncode}.")
-    return Cost(round(time.perf_counter() - start, 2), round(used.ru_utime + used.ru_stime, 2), used.ru_maxrss * 1024, json.loads(said))
+    return Cost(
+        round(time.perf_counter() - start, 2),
+        round(used.ru_utime + used.ru_stime, 2),
+        used.ru_maxrss * 1024,
+        without_paths(json.loads(said)),
+    )
 
 
 def photo_path(place: Path, number: int, suffix: str) -> Path:
@@ -215,6 +220,11 @@ def table(record: dict[str, Any]) -> str:
         for name, cost in record["stages"].items()
     ]
     return "\n".join([title, "| --- | ---: | ---: | ---: | --- |", *rows])
+
+
+def without_paths(said: dict[str, Any]) -> dict[str, Any]:
+    """What a process said, but for the places of this one run."""
+    return {key: value for key, value in said.items() if key not in {"run", "model"}}
 
 
 def remark(said: dict[str, Any]) -> str:
