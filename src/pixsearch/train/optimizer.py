@@ -56,17 +56,16 @@ class Adam(Rule):
 
     @torch.no_grad()
     def step(self) -> None:
-        """All weights at once."""
-        with_gradient = [i for i, weight in enumerate(self._weights) if weight.grad is not None]
-        if not with_gradient:
+        """All weights at once; each has a gradient."""
+        if not self._weights:
             return
         adam(
-            [self._weights[i] for i in with_gradient],
-            [gradient for weight in self._weights if (gradient := weight.grad) is not None],
-            [self._first[i] for i in with_gradient],
-            [self._second[i] for i in with_gradient],
+            self._weights,
+            [_gradient(weight) for weight in self._weights],
+            self._first,
+            self._second,
             [],
-            [self._steps[i] for i in with_gradient],
+            self._steps,
             fused=self._fused,
             foreach=False if self._fused else None,
             amsgrad=False,
@@ -120,23 +119,24 @@ class Stack:
         shapes = [(weight.shape[0], weight[0].numel()) for weight in kernels]
         rows, columns = max(min(shape) for shape in shapes), max(max(shape) for shape in shapes)
         self.momentum = torch.zeros(len(kernels), rows, columns, device=kernels[0].device)
-        self._gradient = torch.zeros_like(self.momentum)
-        self._update = torch.zeros_like(self.momentum)
-        self._places = [_place(self._gradient[i], shape) for i, shape in enumerate(shapes)]
-        self._changes = [_place(self._update[i], shape) for i, shape in enumerate(shapes)]
-        self._pace = [LIKE_ADAM * max(shape) ** 0.5 for shape in shapes]
+        self._gradient, self._ahead, self._update = (torch.zeros_like(self.momentum) for _ in range(3))
+        self._places = [_place(matrix, weight) for matrix, weight in zip(self._gradient, kernels, strict=True)]
+        self._changes = [_place(matrix, weight) for matrix, weight in zip(self._update, kernels, strict=True)]
+        pace = torch.tensor([LIKE_ADAM * max(shape) ** 0.5 for shape in shapes], device=kernels[0].device)
+        self._pace = pace[:, None, None]
 
     def step(self, rate: float) -> None:
-        """Gradients into momentum (Nesterov's), made orthogonal, onto the kernels."""
-        for place, weight in zip(self._places, self._kernels, strict=True):
-            if weight.grad is None:
-                place.zero_()
-            else:
-                place.copy_(weight.grad.flatten(1))
+        """Gradients into momentum (Nesterov's), made orthogonal, onto the kernels; few calls, whatever their number."""
+        torch._foreach_copy_(self._places, [_gradient(weight) for weight in self._kernels])
         self.momentum.lerp_(self._gradient, 1 - MOMENTUM)
-        orthogonal(self._gradient.lerp_(self.momentum, MOMENTUM), self._update)
-        for change, weight, pace in zip(self._changes, self._kernels, self._pace, strict=True):
-            weight.add_(change.reshape(weight.shape), alpha=-rate * pace)
+        torch.lerp(self._gradient, self.momentum, MOMENTUM, out=self._ahead)
+        orthogonal(self._ahead, self._update).mul_(self._pace)
+        torch._foreach_add_(self._kernels, self._changes, alpha=-rate)
+
+
+def _gradient(weight: Tensor) -> Tensor:
+    assert weight.grad is not None, "every weight takes part in the loss"
+    return weight.grad
 
 
 def _size(weight: Tensor) -> int:
@@ -144,10 +144,11 @@ def _size(weight: Tensor) -> int:
     return max(4, (min(weight.shape[0], weight[0].numel()) - 1).bit_length())
 
 
-def _place(matrix: Tensor, shape: tuple[int, int]) -> Tensor:
-    """The part of a padded matrix that belongs to a kernel of `shape`, seen as the kernel's own rows."""
-    part = matrix[: min(shape), : max(shape)]
-    return part.mT if shape[0] > shape[1] else part
+def _place(matrix: Tensor, weight: Tensor) -> Tensor:
+    """The part of a padded matrix that belongs to a kernel, seen in the kernel's own shape."""
+    rows, columns = weight.shape[0], weight[0].numel()
+    part = matrix[: min(rows, columns), : max(rows, columns)]
+    return (part.mT if rows > columns else part).view(weight.shape)
 
 
 def is_matrix(weight: Tensor) -> bool:
@@ -162,19 +163,19 @@ def orthogonal(matrices: Tensor, out: Tensor | None = None) -> Tensor:
     """
     x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-12)
     gram = x @ x.mT
-    total = factor = _factor(gram)
+    start = torch.eye(gram.shape[1], device=gram.device).mul_(COEFFICIENTS[0])
+    total = factor = _factor(gram, start)
     for _ in range(ITERATIONS - 1):
         gram = factor @ gram @ factor
-        factor = _factor(gram)
+        factor = _factor(gram, start)
         total = factor @ total
     return torch.bmm(total, x, out=out)
 
 
-def _factor(gram: Tensor) -> Tensor:
-    a, b, c = COEFFICIENTS
-    factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-    factor.diagonal(dim1=1, dim2=2).add_(a)
-    return factor
+def _factor(gram: Tensor, start: Tensor) -> Tensor:
+    """a·I + b·G + c·G²; `start` is a·I."""
+    _, b, c = COEFFICIENTS
+    return torch.baddbmm(torch.add(start, gram, alpha=b), gram, gram, alpha=c)
 
 
 def make(name: Optimizer, weights: Iterable[tuple[str, Tensor]]) -> Rule:
