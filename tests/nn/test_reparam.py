@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixsearch.nn.build import build, deploy, merged
-from pixsearch.nn.ops import start
+from pixsearch.nn.ops import build_layer, start
 from pixsearch.nn.reparam import LAPLACIAN, SOBEL_X, SOBEL_Y, EdgeBlock, LinearBlock, convolution
 from pixsearch.signature import Port, Signature
 from pixsearch.space.chain import ACTS, OPS
-from pixsearch.space.mobile import MobileSpace
+from pixsearch.space.mobile import Layer, MobileSpace
 
 SR = Signature("sr", 2, "y", (Port("input", 1),), Port("output", 1))
 WIDTHS = [(6, 6), (3, 5)]
@@ -99,6 +99,17 @@ def test_every_form_starts_at_the_size_asked_for(branches, kernel, inputs, outpu
     with torch.no_grad():
         size = conv(x)[:, :, 4:-4, 4:-4].std().item()
     assert size == pytest.approx(scale, rel=0.12)
+
+
+@pytest.mark.parametrize("branches", ["none", "linear", "ecb"])
+@pytest.mark.parametrize("inputs", [1, 3])
+def test_a_first_layer_starts_blind_to_brightness(branches, inputs):
+    layer = build_layer(Layer("conv3", 8, "relu"), inputs, branches, first=True)
+    flat, edge = torch.ones(1, inputs, 9, 9), torch.ones(1, inputs, 9, 9)
+    edge[..., 4:] = 0
+    with torch.no_grad():
+        assert layer(flat)[..., 1:-1, 1:-1].abs().max() < 1e-5
+        assert layer(edge)[..., 1:-1, 1:-1].abs().max() > 0.1
 
 
 @pytest.mark.parametrize("op", OPS)

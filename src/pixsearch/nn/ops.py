@@ -69,8 +69,8 @@ class InvertedBottleneck(nn.Module):
 def build_layer(layer: Layer, inputs: int, branches: Branches, *, first: bool = False) -> nn.Sequential:
     """The layer behind `inputs` channels: `op`, then `act`, with weights drawn to keep the signal's size.
 
-    The `first` layer, when it is a convolution of enough values, starts blind to brightness: its kernels sum to zero,
-    and what is left of a photo is small, so they are louder. Else a network first spends a hundred steps on unlearning the brightness.
+    The `first` layer, when it is a convolution of enough values, starts blind to brightness: its kernels sum to zero
+    and are louder, as what they see of a photo is small. Else the first hundred steps go into unlearning brightness.
     """
     if layer.op == "ib3":
         inverted = InvertedBottleneck(inputs, layer, branches)

@@ -113,7 +113,7 @@ class EdgeBlock(Folded):
         nn.init.normal_(self.edge_scale, std=std / 100)
         if blind:
             balance(self.weight)
-            balance(self.after_weight)
+            balance(self.after_weight, (2, 3))  # whatever the 1×1 before it hands on
 
     def fold(self) -> tuple[Tensor, Tensor]:
         """The branches' kernels added up; what a first 1×1's bias adds is the bias times the second kernel's sum."""
@@ -124,9 +124,9 @@ class EdgeBlock(Folded):
 
 
 @torch.no_grad()
-def balance(weight: Tensor) -> None:
-    """Make each output's kernel sum to zero."""
-    weight.sub_(weight.mean((1, 2, 3), keepdim=True))
+def balance(weight: Tensor, over: tuple[int, ...] = (1, 2, 3)) -> None:
+    """Make each output's kernel sum to zero over its input channels and pixels (or over the dimensions given)."""
+    weight.sub_(weight.mean(over, keepdim=True))
 
 
 def _centred(kernel: Tensor, size: int) -> Tensor:
