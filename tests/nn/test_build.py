@@ -78,5 +78,4 @@ def test_a_few_steps_beat_bicubic(sample_images, branches):
         loss.backward()
         optimizer.step()
     with torch.no_grad():
-        print(branches, psnr_db(network(inputs), truths), psnr_db(bicubic, truths))
         assert psnr_db(network(inputs), truths) > psnr_db(bicubic, truths) + 0.2

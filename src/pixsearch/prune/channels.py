@@ -60,11 +60,10 @@ def importance(network: Network, inputs: Sequence[Tensor], *, seed: int = 0) -> 
     size of that change. It is the Taylor criterion of Molchanov et al. (2019) with the output in the place of the loss:
     it needs no truth, does not vanish where the loss is at its minimum, and has one unit in all layers.
     """
-    _check_prunable(network)
-    generator = torch.Generator().manual_seed(seed)
+    found, generator = groups(_genotype(network)), torch.Generator().manual_seed(seed)
     with torch.enable_grad(), _recorded(network) as values:
         output = network(*inputs)
-        total = {group: torch.zeros(values[group[0]].shape[1]) for group in groups(_genotype(network))}
+        total = {group: torch.zeros(values[group[0]].shape[1]) for group in found}
         for _ in range(PROBES):
             direction = torch.randn(output.shape, generator=generator).to(output.device)
             slopes = torch.autograd.grad(output, list(values.values()), direction, retain_graph=True)
@@ -162,11 +161,10 @@ def slice_network(network: Network, kept: Kept) -> Network:
     It equals the old one in which every removed channel is set to zero behind its activation: a layer's output behind the layer's
     activation, a hidden channel behind the activation that follows the depthwise convolution.
     """
-    _check_prunable(network)
-    old = deploy(network)
-    new = build(narrowed(_genotype(network), kept), network.signature)
+    genotype, old = _genotype(network), deploy(network)
+    new = build(narrowed(genotype, kept), network.signature)
     target, tensors = new.body.state_dict(), old.body.state_dict()
-    for name, (outputs, inputs) in _slices(_genotype(network), kept).items():
+    for name, (outputs, inputs) in _slices(genotype, kept).items():
         for part in ("weight", "bias"):
             key = f"{name}.{part}"
             if key in tensors:
@@ -201,15 +199,11 @@ def _slices(genotype: MobileGenotype, kept: Kept) -> dict[str, Slice]:
 
 
 def _genotype(network: Network) -> MobileGenotype:
-    genotype = network.genotype
-    assert isinstance(genotype, MobileGenotype)
-    return genotype
-
-
-def _check_prunable(network: Network) -> None:
-    if not isinstance(network.genotype, MobileGenotype):
-        name = network.genotype.to_json().get("name", network.genotype.id)
-        raise UsageError(
-            f"`{name}` cannot be pruned: only networks of the space `mobile` can, which are chains of layers "
-            "(found by search, or `plain-mNcM` and `ecbsr-mNcM`)."
-        )
+    """The network's chain; `UsageError` when it is none."""
+    if isinstance(network.genotype, MobileGenotype):
+        return network.genotype
+    name = network.genotype.to_json().get("name", network.genotype.id)
+    raise UsageError(
+        f"`{name}` cannot be pruned: only networks of the space `mobile` can, which are chains of layers "
+        "(found by search, or `plain-mNcM` and `ecbsr-mNcM`)."
+    )
