@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from pixsearch.errors import UsageError
-from pixsearch.registry import closest
+from pixsearch.registry import Registry, closest
+from pixsearch.units import parse_bytes, parse_duration
 
 
 class Config(BaseModel):
@@ -34,6 +36,38 @@ class Config(BaseModel):
 
 
 C = TypeVar("C", bound=Config)
+T = TypeVar("T")
+
+
+def as_fault(parse: Callable[[Any], T], value: Any) -> T:
+    """`parse(value)`, with its `UsageError` as one of the faults that `validate` gathers."""
+    try:
+        return parse(value)
+    except UsageError as error:
+        raise ValueError(str(error).rstrip(".")) from None
+
+
+def _typed(parse: Callable[[Any], Any]) -> BeforeValidator:
+    return BeforeValidator(lambda value: as_fault(parse, value) if isinstance(value, str) else value)
+
+
+def known_in(registry: Registry) -> AfterValidator:
+    """Refuse a name that `registry` does not hold."""
+
+    def check(name: str) -> str:
+        if name not in registry.names():
+            known = registry.names()
+            raise ValueError(f"there is no such {registry.kind}.{closest(name, known)} Known: {', '.join(known)}")
+        return name
+
+    return AfterValidator(check)
+
+
+Seconds = Annotated[float, _typed(parse_duration)]
+"""A time as people type it: `90s`, `10m`, or a number of seconds."""
+
+ByteCount = Annotated[int, _typed(parse_bytes)]
+"""A size as people type it: `20GB`, `2GiB`, or a number of bytes."""
 
 
 def validate(model: type[C], data: dict[str, Any], source: str) -> C:

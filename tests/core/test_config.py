@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import pytest
 from pydantic import Field
 
-from pixsearch.config import Config, differences, merge, read_yaml, validate
+from pixsearch.config import ByteCount, Config, Seconds, differences, known_in, merge, read_yaml, validate
 from pixsearch.errors import UsageError
+from pixsearch.registry import Registry
 
 
 class Inner(Config):
@@ -56,3 +57,23 @@ def test_budgets_of_sections_may_change_and_nothing_else() -> None:
 
 def test_changes_are_laid_over_section_by_section() -> None:
     assert merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 9, "c": None}, "d": None}) == {"a": {"b": 9, "c": 2}, "d": 3}
+
+
+class Typed(Config):
+    time: Seconds = 1.0
+    space: ByteCount = 1
+    codec: Annotated[str, known_in(Registry("codec", {"json": "json:loads"}))] = "json"
+
+
+def test_times_sizes_and_names_are_read_as_people_type_them() -> None:
+    typed = validate(Typed, {"time": "1.5m", "space": "2KiB", "codec": "json"}, "x")
+    assert (typed.time, typed.space, typed.codec) == (90.0, 2048, "json")
+    assert validate(Typed, {"time": 7, "space": 8}, "x") == Typed(time=7.0, space=8)
+
+
+def test_their_faults_are_told_with_the_others() -> None:
+    with pytest.raises(UsageError) as caught:
+        validate(Typed, {"time": "soon", "space": "big", "codec": "jsn"}, "x")
+    assert "x has 3 faults" in str(caught.value)
+    for part in ("10m", "2GiB", "no such codec. Did you mean `json`?"):
+        assert part in str(caught.value)

@@ -7,7 +7,7 @@ import torch
 
 from pixsearch.errors import MachineError, UsageError
 from pixsearch.nn.build import build
-from pixsearch.nn.devices import autocast, pick_device, place
+from pixsearch.nn.devices import pick_device
 from pixsearch.signature import Port, Signature
 from pixsearch.space.named import named
 
@@ -35,15 +35,6 @@ def test_the_gpu_is_chosen_where_there_is_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert pick_device().type == "cuda"
     assert pick_device("cuda:1") == torch.device("cuda", 1)
-
-
-def test_on_the_cpu_nothing_changes():
-    network = build(named("plain-m1c4", SR)[1], SR)
-    x = torch.rand(1, 1, 6, 6)
-    with torch.no_grad(), autocast(torch.device("cpu")):
-        expected = network(x)
-        assert torch.equal(place(network, torch.device("cpu"))(x), expected)
-    assert expected.dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", ["plain-m2c8", "ecbsr-m2c8", "fsrcnn", "espcn"])

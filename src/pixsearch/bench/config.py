@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from pixsearch.bench.spec import PRECISIONS, SIZE, LatencySpec, checked_size
-from pixsearch.config import Config
+from pixsearch.config import ByteCount, Config, as_fault
 from pixsearch.data.config import DEFAULT_CAP, DataConfig, Reduce
-from pixsearch.errors import UsageError
-from pixsearch.units import parse_bytes
-
-T = TypeVar("T")
 
 
 class BenchConfig(Config):
@@ -38,7 +33,7 @@ class BenchConfig(Config):
     reduce: Reduce = "1"
     min_side: int = Field(default=64, ge=16)
     cache: Path | None = None
-    cache_cap_bytes: int = Field(default=DEFAULT_CAP, gt=0)
+    cache_cap_bytes: ByteCount = Field(default=DEFAULT_CAP, gt=0)
     seed: int = 0
     may_change: ClassVar[frozenset[str]] = frozenset({"cache", "cache_cap_bytes"})
 
@@ -62,18 +57,13 @@ class BenchConfig(Config):
     def _known(cls, value: str) -> str:
         if "/" in value:
             raise ValueError("it names more than a target; give size and threads by `size` and `threads`")
-        return _read(LatencySpec.parse, value).target
+        return as_fault(LatencySpec.parse, value).target
 
     @field_validator("size")
     @classmethod
     def _sized(cls, value: str) -> str:
-        height, width = _read(checked_size, value)
+        height, width = as_fault(checked_size, value)
         return f"{width}x{height}"
-
-    @field_validator("cache_cap_bytes", mode="before")
-    @classmethod
-    def _as_bytes(cls, value: Any) -> Any:
-        return _read(parse_bytes, value) if isinstance(value, str) else value
 
     def spec(self, threads: int) -> LatencySpec:
         """The latency's spec for one of the thread counts; precision is each model's own."""
@@ -83,11 +73,3 @@ class BenchConfig(Config):
     def data(self) -> DataConfig:
         """How the pictures are opened: as they are, unless `reduce` says otherwise."""
         return DataConfig(reduce=self.reduce, min_side=self.min_side, cache=self.cache, cache_cap_bytes=self.cache_cap_bytes)
-
-
-def _read(parse: Callable[[str], T], text: str) -> T:
-    """`parse(text)`, with its complaint as one of this section's faults."""
-    try:
-        return parse(text)
-    except UsageError as error:
-        raise ValueError(str(error).rstrip(".")) from None

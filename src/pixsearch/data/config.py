@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from pixsearch.config import Config
-from pixsearch.errors import UsageError
-from pixsearch.units import parse_bytes
+from pixsearch.config import ByteCount, Config
 
 Reduce = Literal["auto", "1", "2", "4"]
 DEFAULT_CAP = 20_000_000_000
@@ -41,17 +39,9 @@ class DataConfig(Config):
     holdout_most: int = Field(default=32, ge=1)
     reduce: Reduce = "auto"
     cache: Path | None = None
-    cache_cap_bytes: int = Field(default=DEFAULT_CAP, gt=0)
+    cache_cap_bytes: ByteCount = Field(default=DEFAULT_CAP, gt=0)
     min_side: int = Field(default=64, ge=16)
     may_change: ClassVar[frozenset[str]] = frozenset({"cache", "cache_cap_bytes"})
-
-    @field_validator("cache_cap_bytes", mode="before")
-    @classmethod
-    def _as_bytes(cls, value: Any) -> Any:
-        try:
-            return parse_bytes(value) if isinstance(value, str) else value
-        except UsageError as error:
-            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _one_source_each(self) -> DataConfig:

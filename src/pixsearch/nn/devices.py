@@ -1,16 +1,10 @@
-"""Where networks compute: the device, the memory layout and the precision that suit it."""
+"""Where networks compute: a device by name, or the fastest there is."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import TypeVar
-
 import torch
-from torch import nn
 
 from pixsearch.errors import MachineError, UsageError
-
-M = TypeVar("M", bound=nn.Module)
 
 
 def pick_device(name: str | None = None) -> torch.device:
@@ -35,17 +29,3 @@ def _present(device: torch.device) -> bool:
     if device.type == "mps":
         return torch.backends.mps.is_available()
     return device.type == "cpu"
-
-
-def place(network: M, device: torch.device) -> M:
-    """`network` moved to `device`; on a GPU its kernels are laid out channels-last, as tensor cores want them."""
-    if device.type == "cuda":
-        return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-    return network.to(device)
-
-
-def autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Mixed precision (bfloat16, which needs no loss scaling) where the GPU has it; full precision elsewhere."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return torch.autocast("cuda", dtype=torch.bfloat16)
-    return nullcontext()

@@ -174,7 +174,7 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "begun": lambda event: f"trying {event['id']}",
     "warning": lambda event: f"warning: {event['text']}",
     "early_stop": lambda event: f"ended early at step {event['step']}: {event['text']}",
-    "stopped": lambda event: f"stopped: {event['error']}",
+    "stopped": lambda event: f"stopped: {str(event['error']).partition(chr(10))[0]}",
     "pruned": _pruned,
     "exported": _exported,
     "measured": _measured,

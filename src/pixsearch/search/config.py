@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from pixsearch.config import Config
-from pixsearch.errors import UsageError
-from pixsearch.registry import EXECUTORS, SPACES, STRATEGIES, Registry, closest
+from pixsearch.config import Config, Seconds, as_fault, known_in
+from pixsearch.registry import EXECUTORS, SPACES, STRATEGIES
 from pixsearch.search.objectives import Objective, parse_objectives
-from pixsearch.units import parse_duration
-
-
-def _seconds(value: Any) -> Any:
-    try:
-        return parse_duration(value) if isinstance(value, str) else value
-    except UsageError as error:
-        raise ValueError(str(error).rstrip(".")) from None
-
-
-def _known(registry: Registry, name: str) -> str:
-    if name not in registry.names():
-        names = registry.names()
-        raise ValueError(f"there is no such {registry.kind}.{closest(name, names)} Known: {', '.join(names)}")
-    return name
 
 
 class SearchConfig(Config):
@@ -41,11 +25,11 @@ class SearchConfig(Config):
 
     may_change: ClassVar[frozenset[str]] = frozenset({"evaluations", "budget_s", "threads"})
 
-    strategy: str = "nsga2"
-    space: str = "mobile"
+    strategy: Annotated[str, known_in(STRATEGIES)] = "nsga2"
+    space: Annotated[str, known_in(SPACES)] = "mobile"
     objectives: tuple[str, ...] = ("psnr", "macs_720p<=2.5G")
     evaluations: int | None = Field(default=None, ge=1)
-    budget_s: Annotated[float | None, BeforeValidator(_seconds)] = Field(default=None, gt=0)
+    budget_s: Annotated[Seconds, Field(gt=0)] | None = None
     population: int = Field(default=16, ge=2, le=1000)
     offspring: int | None = Field(default=None, ge=1, le=1000)
     proxy_steps: int = Field(default=400, ge=1)
@@ -56,32 +40,14 @@ class SearchConfig(Config):
     val_pictures: int = Field(default=8, ge=1)
     val_window: int = Field(default=1024, ge=64)
     seed: int = Field(default=0, ge=0)
-    executor: str = "inprocess"
+    executor: Annotated[str, known_in(EXECUTORS)] = "inprocess"
     threads: int | None = Field(default=None, ge=1)
     device: str | None = None
-
-    @field_validator("strategy")
-    @classmethod
-    def _known_strategy(cls, name: str) -> str:
-        return _known(STRATEGIES, name)
-
-    @field_validator("space")
-    @classmethod
-    def _known_space(cls, name: str) -> str:
-        return _known(SPACES, name)
-
-    @field_validator("executor")
-    @classmethod
-    def _known_executor(cls, name: str) -> str:
-        return _known(EXECUTORS, name)
 
     @field_validator("objectives")
     @classmethod
     def _readable(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            return tuple(map(str, parse_objectives(texts)))
-        except UsageError as error:
-            raise ValueError(str(error).rstrip(".")) from None
+        return tuple(map(str, as_fault(parse_objectives, texts)))
 
     @model_validator(mode="after")
     def _one_budget(self) -> SearchConfig:

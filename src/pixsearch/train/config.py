@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from pixsearch.config import Config
-from pixsearch.errors import UsageError
-from pixsearch.units import parse_duration
+from pixsearch.config import Config, Seconds
 
 Loss = Literal["l1", "l2", "charbonnier"]
 Optimizer = Literal["adam", "muon"]
@@ -31,7 +29,7 @@ class TrainConfig(Config):
     """
 
     steps: int | None = Field(default=None, ge=1)
-    budget_s: float | None = Field(default=None, gt=0)
+    budget_s: Annotated[Seconds, Field(gt=0)] | None = None
     batch: int = Field(default=16, ge=1)
     patch: int = Field(default=32, ge=4)
     optimizer: Optimizer = "muon"
@@ -57,14 +55,6 @@ class TrainConfig(Config):
         if isinstance(data, dict) and data.get("rate") is None:
             return {**data, "rate": RATES.get(str(data.get("optimizer", "muon")), RATES["muon"])}
         return data
-
-    @field_validator("budget_s", mode="before")
-    @classmethod
-    def _as_seconds(cls, value: Any) -> Any:
-        try:
-            return parse_duration(value) if isinstance(value, str) else value
-        except UsageError as error:
-            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainConfig:
