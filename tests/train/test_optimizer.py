@@ -1,12 +1,27 @@
-"""Muon against its definition, one matrix at a time; Adam against torch's."""
+"""Muon against its definition, one matrix at a time; Adam and SGD against torch's."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from pixsearch.train.optimizer import COEFFICIENTS, ITERATIONS, LIKE_ADAM, MOMENTUM, Adam, Muon, is_matrix, orthogonal
+from pixsearch.train.optimizer import (
+    COEFFICIENTS,
+    ITERATIONS,
+    LIKE_ADAM,
+    MOMENTUM,
+    SGD,
+    SGD_MOMENTUM,
+    Adam,
+    Muon,
+    Rule,
+    is_matrix,
+    orthogonal,
+)
 
 
 def by_definition(matrix: Tensor) -> Tensor:
@@ -92,9 +107,15 @@ def test_muon_leaves_biases_and_slopes_to_adam() -> None:
             torch.testing.assert_close(mine, other)
 
 
-def test_adam_is_torch_s_adam() -> None:
+def pairs() -> list[tuple[str, type[Rule], Callable[..., torch.optim.Optimizer]]]:
+    nesterov = partial(torch.optim.SGD, momentum=SGD_MOMENTUM, nesterov=True)
+    return [("adam", Adam, torch.optim.Adam), ("sgd", SGD, nesterov)]
+
+
+@pytest.mark.parametrize(("kind", "theirs_of"), [pair[1:] for pair in pairs()], ids=[pair[0] for pair in pairs()])
+def test_adam_and_sgd_are_torch_s(kind: type[Rule], theirs_of: Callable[..., torch.optim.Optimizer]) -> None:
     ours, theirs = body().to(memory_format=torch.channels_last), body()  # type: ignore[call-overload]
-    mine, other = Adam(ours.named_parameters()), torch.optim.Adam(theirs.parameters(), lr=0.02)
+    mine, other = kind(ours.named_parameters()), theirs_of(theirs.parameters(), lr=0.02)
     mine.param_groups[0]["lr"] = 0.02
     for step in range(3):
         torch.manual_seed(step)

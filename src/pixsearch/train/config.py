@@ -9,17 +9,18 @@ from pydantic import Field, model_validator
 from pixsearch.config import Config, Seconds
 
 Loss = Literal["l1", "l2", "charbonnier"]
-Optimizer = Literal["adam", "muon"]
+Optimizer = Literal["adam", "muon", "sgd"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
-RATES = {"adam": 2e-3, "muon": 5e-3}
+RATES = {"adam": 2e-3, "muon": 5e-3, "sgd": 1e-1}
 """Peak rates that train small networks best, in short trainings as in long ones."""
 
 
 class TrainConfig(Config):
     """One training; exactly one of `steps` and `budget_s` says how long it is.
 
-    `budget_s` is wall-clock time including validations, `10m` is accepted. `patch` is the side of the input patches in pixels.
+    `budget_s` is wall-clock time including validations, `10m` is accepted. `batch` counts patches a step of each process (several
+    train together under torchrun), `patch` is the side of the input patches in pixels.
     `rate` is the peak of the learning rate, left out the one that suits the `optimizer`; it is reached after the share `warmup` of the
     training and then lowered to zero along a cosine. `ema` bounds the decay of the averaged weights, which are what a training
     gives. `precision` is that of the convolutions while training: `auto` takes bfloat16 where the processor computes it natively;
@@ -46,7 +47,7 @@ class TrainConfig(Config):
     validations: int = Field(default=10, ge=1)
     patience: int | None = Field(default=None, ge=1)
     checkpoint_every_s: float = Field(default=60.0, ge=0)
-    may_change: ClassVar[frozenset[str]] = frozenset({"steps", "budget_s", "threads", "checkpoint_every_s"})
+    may_change: ClassVar[frozenset[str]] = frozenset({"steps", "budget_s", "patience", "threads", "checkpoint_every_s"})
 
     @model_validator(mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""How weights follow their gradients: Adam, or Muon for kernels with Adam for the rest; their state is named tensors."""
+"""How weights follow their gradients: Muon for kernels with Adam for the rest, Adam, or plain SGD; their state is named tensors."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pixsearch.train.config import Optimizer
 
 BETAS = (0.9, 0.999)
 MOMENTUM = 0.95
+SGD_MOMENTUM = 0.9
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 LIKE_ADAM = 0.2  # the root mean square of an orthogonalized update, so that one `rate` suits kernels of all shapes
@@ -81,6 +82,28 @@ class Adam(Rule):
         """First and second moments and the count of steps of each weight."""
         kinds = {"first": self._first, "second": self._second, "steps": self._steps}
         return {f"{kind}/{name}": value for kind, values in kinds.items() for (name, _), value in zip(self.named, values, strict=True)}
+
+
+class SGD(Rule):
+    """Gradient descent with momentum, looking ahead (Nesterov 1983, as Sutskever et al. 2013 write it)."""
+
+    def __init__(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        super().__init__(weights)
+        self._weights = [weight for _, weight in self.named]
+        self._momentum = [torch.zeros_like(weight) for weight in self._weights]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """All weights in a few calls; each has a gradient."""
+        rate, gradients = self.param_groups[0]["lr"], [_gradient(weight) for weight in self._weights]
+        torch._foreach_mul_(self._momentum, SGD_MOMENTUM)
+        torch._foreach_add_(self._momentum, gradients)
+        torch._foreach_add_(self._weights, gradients, alpha=-rate)
+        torch._foreach_add_(self._weights, self._momentum, alpha=-rate * SGD_MOMENTUM)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The momentum of each weight."""
+        return {f"momentum/{name}": value for (name, _), value in zip(self.named, self._momentum, strict=True)}
 
 
 class Muon(Rule):
@@ -180,4 +203,5 @@ def _factor(gram: Tensor, start: Tensor) -> Tensor:
 
 def make(name: Optimizer, weights: Iterable[tuple[str, Tensor]]) -> Rule:
     """The optimizer called `name` for these weights."""
-    return Adam(weights) if name == "adam" else Muon(weights)
+    kinds: dict[Optimizer, type[Rule]] = {"adam": Adam, "muon": Muon, "sgd": SGD}
+    return kinds[name](weights)
