@@ -9,10 +9,12 @@ class PixsearchError(Exception):
     """Base of every error pixsearch raises on purpose; its message is a full sentence for the user.
 
     `exit_code` is what the command line ends with: 2 usage or config, 3 data, 4 nothing feasible,
-    5 quality or parity gate, 6 environment, 130 interrupted. Code 1 is kept for bugs (any other exception).
+    5 quality or parity gate, 6 environment, 130 interrupted. Code 1 is kept for bugs (any other exception). `told` is set
+    where another process has shown the message already, and only the exit code is left to give.
     """
 
     exit_code: ClassVar[int] = 1
+    told: bool = False
 
 
 class UsageError(PixsearchError):

@@ -23,6 +23,8 @@ from pixsearch.errors import DataError, MachineError, UsageError
 from pixsearch.events import Event, EventLog, Listener, read_events
 
 STAGES = ("search", "train", "prune", "export", "bench")
+LENGTHS = ("steps", "evaluations", "budget_s")
+"""Settings that say how long a stage takes; a section holds one of them."""
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -193,11 +195,15 @@ class Stage:
 
 
 def recorded_config(model: type[C], run: Path, name: str, changes: dict[str, Any] | None = None) -> C:
-    """The settings a stage was begun with, with `changes` laid over them."""
+    """The settings a stage was begun with, with `changes` laid over them; a length of another kind takes the recorded one's place."""
     path = run / name / "config.resolved.yaml"
     if not path.exists():
         raise UsageError(f"`{run}` holds no {name} stage to resume. Check the path or start one with `pixsearch {name}`.")
-    return validate(model, merge(read_yaml(path), changes or {}), str(path))
+    recorded, changes = read_yaml(path), changes or {}
+    for name, section in changes.items():
+        if isinstance(section, dict) and any(section.get(length) is not None for length in LENGTHS):
+            recorded[name] = {key: value for key, value in recorded.get(name, {}).items() if key not in LENGTHS}
+    return validate(model, merge(recorded, changes), str(path))
 
 
 def last_event(run: Path, name: str, kind: str) -> Event | None:

@@ -14,7 +14,7 @@ import torch
 from pixsearch import interrupt
 from pixsearch.data.open import Data
 from pixsearch.data.patches import Patches
-from pixsearch.errors import DataError, Interrupted
+from pixsearch.errors import DataError, Interrupted, UsageError
 from pixsearch.nn.build import Network
 from pixsearch.tasks.base import Batch
 from pixsearch.tasks.sr import SuperResolution
@@ -22,6 +22,7 @@ from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.config import TrainConfig
 from pixsearch.train.feed import TOGETHER
 from pixsearch.train.loop import fit, is_due
+from pixsearch.train.ranks import Ranks
 from pixsearch.train.trainee import AVERAGE_OVER
 from pixsearch.train.validate import score_baseline, validate
 
@@ -51,7 +52,9 @@ def test_a_short_training_beats_the_baseline(
     assert gain > 0.3
 
 
-@pytest.mark.parametrize("settings", [{}, {"optimizer": "adam"}, {"precision": "bfloat16"}, {"precision": "float16", "steps": 5}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"optimizer": "adam"}, {"optimizer": "sgd"}, {"precision": "bfloat16"}, {"precision": "float16", "steps": 5}]
+)
 def test_the_same_seed_gives_the_same_weights(settings: dict[str, Any], network: Build, patches: Patches, config: Settings) -> None:
     first, second = (fit(network(), patches, config(**settings)) for _ in range(2))
     assert same(first, second)
@@ -248,6 +251,26 @@ def test_a_finished_training_ends_at_once_when_resumed(network: Build, patches: 
             raise AssertionError(step)
 
     assert same(first, fit(network(), Nothing(), config(), checkpoints=kept))
+
+
+def test_a_training_of_several_processes_is_not_taken_up_by_one(network: Build, patches: Patches, config: Settings, tmp_path: Path) -> None:
+    class Pair(Ranks):
+        size = 2
+
+    kept = Checkpoints(tmp_path, "")
+    fit(network(), patches, config(steps=5), checkpoints=kept, ranks=Pair())
+    with pytest.raises(UsageError, match=r"begun by 2 processes.*--nproc-per-node 2"):
+        fit(network(), patches, config(steps=5), checkpoints=kept)
+
+
+def test_another_precision_takes_a_training_up(network: Build, patches: Patches, config: Settings, tmp_path: Path) -> None:
+    """`auto` may choose another one on another machine."""
+    kept = Checkpoints(tmp_path, "")
+    for precision in ("float32", "float16", "float32"):
+        fit(network(), patches, config(steps=3, precision=precision), checkpoints=kept)
+        for path in kept.files():
+            path.rename(tmp_path / "step-000000001.safetensors")
+    assert kept.latest() is not None
 
 
 def test_another_network_s_checkpoint_is_refused(network: Build, patches: Patches, config: Settings, tmp_path: Path) -> None:

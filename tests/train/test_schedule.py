@@ -41,6 +41,8 @@ def test_a_budget_counts_time_used_before() -> None:
     assert clock.elapsed_s >= 40
     before = clock.progress(7)
     time.sleep(0.01)
+    assert clock.progress(7) == before, "what belongs to one step sees one moment"
+    assert clock.tick() is False
     assert clock.progress(7) > before
     left = clock.left_s(7, steps_per_s=1)
     assert left is not None

@@ -13,6 +13,7 @@ import typer
 
 from pixsearch import __version__
 from pixsearch.errors import PixsearchError
+from pixsearch.train.ranks import speaks
 
 EXIT_CODES = (
     "0 fine",
@@ -70,7 +71,7 @@ def run(arguments: list[str]) -> int:
         code = command.main(args=arguments, prog_name="pixsearch", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except PixsearchError as error:
-        return _fail(str(error), error.exit_code, arguments)
+        return error.exit_code if error.told else _fail(str(error), error.exit_code, arguments)
     except KeyboardInterrupt:
         return _fail("Aborted; the last saved step can be resumed.", 130, arguments)
     except MemoryError:
@@ -95,6 +96,6 @@ def _usage(error: Exception, arguments: list[str]) -> int:
 
 def _fail(message: str, code: int, arguments: list[str]) -> int:
     print(f"pixsearch: {message}", file=sys.stderr)
-    if "--json" in arguments:
+    if "--json" in arguments and speaks():
         print(json.dumps({"error": message, "exit_code": code}))
     return code

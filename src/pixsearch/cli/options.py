@@ -51,11 +51,28 @@ Budget = Annotated[str | None, typer.Option("--budget", metavar="TIME", help="Wa
 Steps = Annotated[
     int | None, typer.Option("--steps", help="Training steps, instead of a time; repeatable to the bit.", rich_help_panel=BUDGET)
 ]
-Batch = Annotated[int | None, typer.Option("--batch", help="Patches a step.", rich_help_panel=BUDGET)]
+Batch = Annotated[int | None, typer.Option("--batch", help="Patches a step, in each process.", rich_help_panel=BUDGET)]
 Patch = Annotated[int | None, typer.Option("--patch", help="Side of an input patch in pixels.", rich_help_panel=BUDGET)]
 Threads = Annotated[int | None, typer.Option("--threads", help="Torch threads of the training.", rich_help_panel=BUDGET)]
 Device = Annotated[
     str | None, typer.Option("--device", help="cpu, cuda, cuda:1; by default the GPU if there is one.", rich_help_panel=BUDGET)
+]
+
+Optimizer = Annotated[
+    str | None, typer.Option("--optimizer", metavar="muon|adam|sgd", help="How weights follow gradients.", rich_help_panel=BUDGET)
+]
+Ema = Annotated[
+    float | None,
+    typer.Option("--ema", metavar="DECAY", help="Decay of the averaged weights, which the model gets.", rich_help_panel=BUDGET),
+]
+Patience = Annotated[
+    int | None, typer.Option("--patience", metavar="N", help="End early after N validations without a gain.", rich_help_panel=BUDGET)
+]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Compile the network (torch.compile): slow to begin with.", rich_help_panel=BUDGET)
+]
+TensorBoard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write the progress to RUN/train/tensorboard, too.", rich_help_panel=RECORD)
 ]
 
 

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 
 from pixsearch.interrupt import graceful_interrupt
 from pixsearch.report.console import open_console, show_stage
+from pixsearch.train.ranks import speaks
 
 
 class Output:
@@ -54,7 +55,7 @@ class Output:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.__exit__(kind, error, trace)
-        if error is None and self.as_json:
+        if error is None and self.as_json and speaks():
             results = self._results
             document = next(iter(results.values())) if len(results) == 1 else results
             print(json.dumps(document, indent=1, default=str))

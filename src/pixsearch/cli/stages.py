@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,9 +13,11 @@ from pixsearch.cli import jobs
 from pixsearch.cli.output import Output
 from pixsearch.config import Config, merge, read_yaml, validate
 from pixsearch.errors import DataError, UsageError
-from pixsearch.events import read_events
+from pixsearch.events import Listener, read_events
 from pixsearch.report.live import LiveView
+from pixsearch.report.tensorboard import TensorBoard
 from pixsearch.rundir import Stage, last_event, read_json, recorded_config
+from pixsearch.train.ranks import joined
 
 if TYPE_CHECKING:
     from pixsearch.tasks.base import Task
@@ -43,10 +45,13 @@ class Launch:
         return validate(model, settings, f"`pixsearch {name}`")
 
     @contextmanager
-    def open(self, name: str, job: Config) -> Iterator[Stage]:
+    def open(self, name: str, job: Config, *, tensorboard: bool = False) -> Iterator[Stage]:
         """The stage's record, open for writing, with its progress drawn."""
-        with LiveView(title=name) as view, Stage(self.folder, name, job, resume=self.resume, again=self.again, listeners=[view]) as stage:
-            yield stage
+        with ExitStack() as stack:
+            listeners: list[Listener] = [stack.enter_context(LiveView(title=name))]
+            if tensorboard:
+                listeners.append(stack.enter_context(TensorBoard(self.folder / name / "tensorboard")))
+            yield stack.enter_context(Stage(self.folder, name, job, resume=self.resume, again=self.again, listeners=listeners))
 
     @property
     def folder(self) -> Path:
@@ -95,25 +100,40 @@ def show_plan(job: jobs.SearchJob, output: Output, settings: Settings | None = N
 
 
 def train_stage(
-    settings: Settings, launch: Launch, *, searched: Path | None = None, pick: str | None = None, arch: str | None = None
+    settings: Settings,
+    launch: Launch,
+    *,
+    searched: Path | None = None,
+    pick: str | None = None,
+    arch: str | None = None,
+    tensorboard: bool = False,
 ) -> None:
-    """Train one network and record it in RUN/train."""
+    """Train one network and record it in RUN/train; under torchrun the first process does so and the others take part."""
+    with joined() as ranks:
+        job = ranks.first(lambda: training_job(settings, launch, searched, pick, arch))
+        from pixsearch.data.open import open_data
+        from pixsearch.nn.build import build
+        from pixsearch.space.base import read_genotype
+        from pixsearch.train import session
+
+        task = job.task.make()
+        _, genotype = read_genotype(job.genotype, task.signature)
+        network = build(genotype, task.signature, branches=job.train.branches, seed=job.train.seed)
+        if not ranks.is_first:
+            session.take_part(network, job.data, task, job.train, ranks)
+            return
+        with launch.open("train", job, tensorboard=tensorboard) as stage, ranks.together():
+            data = open_data(job.data, task, stage.note)
+            session.train_stage(network, data, task, job.train, stage, name=job.name, record={"chosen": job.chosen}, ranks=ranks)
+    launch.output.add_stage(launch.folder, "train", ended(launch.folder, "train"))
+
+
+def training_job(settings: Settings, launch: Launch, searched: Path | None, pick: str | None, arch: str | None) -> jobs.TrainJob:
+    """What `pixsearch train` is to do, out of its options and, when it resumes, its record."""
     if not launch.resume:
         settings = with_default(settings, "train", ("steps", "budget_s"), {"budget_s": DEFAULT_TRAINING})
         settings = choose(settings, searched, pick, arch)
-    job = launch.settle(jobs.TrainJob, "train", settings)
-    from pixsearch.data.open import open_data
-    from pixsearch.nn.build import build
-    from pixsearch.space.base import read_genotype
-    from pixsearch.train.session import train_stage as train
-
-    task = job.task.make()
-    _, genotype = read_genotype(job.genotype, task.signature)
-    with launch.open("train", job) as stage:
-        data = open_data(job.data, task, stage.note)
-        network = build(genotype, task.signature, branches=job.train.branches, seed=job.train.seed)
-        train(network, data, task, job.train, stage, name=job.name, record={"chosen": job.chosen})
-    launch.output.add_stage(launch.folder, "train", ended(launch.folder, "train"))
+    return launch.settle(jobs.TrainJob, "train", settings)
 
 
 def choose(settings: Settings, searched: Path | None, pick: str | None, arch: str | None) -> Settings:

@@ -43,20 +43,27 @@ def train(
             "--branches", metavar="none|linear|ecb", help="Train with branches that merge for deployment.", rich_help_panel=o.BUDGET
         ),
     ] = None,
+    optimizer: o.Optimizer = None,
+    ema: o.Ema = None,
+    patience: o.Patience = None,
+    compile_: o.Compile = False,
     threads: o.Threads = None,
     device: o.Device = None,
     seed: o.Seed = None,
     out: o.Out = None,
     resume: o.Resume = None,
     again: o.Again = False,
+    tensorboard: o.TensorBoard = False,
     as_json: o.Json = False,
 ) -> None:
     """Train one network into RUN/train/model.safetensors: a member of RUN's front, or a network by FILE or NAME.
 
     \b
     Examples:
-      pixsearch train runs/phone --pick "best-under:latency@local<=90ms" --budget 30m
-      pixsearch train --arch plain-m4c16 --scale 2 --data photos/ --val holdout/ --budget 30m --out runs/plain
+      pixsearch train runs/phone --pick "best-under:macs_720p<=2G" --budget 30m
+      pixsearch train --arch plain-m4c16 --data photos/ --budget 30m --out runs/x
+    Several GPUs, each with a batch of its own:
+      torchrun --nproc-per-node 4 --no-python pixsearch train runs/phone
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import Launch, train_stage
@@ -72,6 +79,10 @@ def train(
             rate=rate,
             loss=loss,
             branches=branches,
+            optimizer=optimizer,
+            ema=ema,
+            patience=patience,
+            compile=compile_ or None,
             threads=threads,
             device=device,
             seed=seed,
@@ -80,7 +91,7 @@ def train(
     target = resume or out or run or (Path("runs") / Path(arch).stem if arch else None)
     with Output(as_json) as output:
         launch = Launch(target, resume=resume is not None, again=again, output=output)
-        train_stage(settings, launch, searched=run, pick=pick, arch=arch)
+        train_stage(settings, launch, searched=run, pick=pick, arch=arch, tensorboard=tensorboard)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -49,29 +49,33 @@ class Patches:
 
     `patch` is the side of the input in pixels; the truth's is `scale` times that. A picture is chosen by its area, a place in it
     evenly. Pictures that a patch does not fit into are left out, said by an event `warning`; `DataError` when none is left.
-    Safe to share between threads.
+    With a `share` (i, n) each batch is the i-th of n equal parts of the one that n times `batch` patches would make, so n
+    processes see together what one would. Safe to share between threads.
     """
 
-    def __init__(self, cache: PairCache, task: Task, *, batch: int, patch: int, seed: int, note: Note = silent) -> None:
+    def __init__(
+        self, cache: PairCache, task: Task, *, batch: int, patch: int, seed: int, share: tuple[int, int] = (0, 1), note: Note = silent
+    ) -> None:
         self.cache, self.task = cache, task
-        self.batch, self.patch, self.seed = batch, patch, seed
+        self.batch, self.patch, self.seed, self.share = batch, patch, seed, share
         self._note = note
         self._known: dict[int, _Fitting] = {}
         self._fitting(patch)
 
     def draw(self, step: int, batch: int | None = None, patch: int | None = None) -> Batch:
         """The batch of this step, a pure function of seed, step and sizes: planes (N, C, patch, patch) and truth's."""
-        count, side, scale = batch or self.batch, patch or self.patch, self.task.scale
-        fitting = self._fitting(side)
+        part, parts = self.share
+        own, side, scale = batch or self.batch, patch or self.patch, self.task.scale
+        fitting, count, mine = self._fitting(side), own * parts, slice(part * own, (part + 1) * own)
         rng = stream(self.seed, "batch", step)
         chosen = np.searchsorted(fitting.areas, rng.integers(fitting.areas[-1], size=count), side="right")
         corners = (rng.random((count, 2)) * (fitting.sizes[chosen] - side + 1)).astype(np.int64).tolist()
-        picks = [(fitting.ids[i], *corner) for i, corner in zip(chosen.tolist(), corners, strict=True)]
-        turns = [SYMMETRIES[i] for i in rng.integers(len(SYMMETRIES), size=count).tolist()]
+        picks = [(fitting.ids[i], *corner) for i, corner in zip(chosen[mine].tolist(), corners[mine], strict=True)]
+        turns = [SYMMETRIES[i] for i in rng.integers(len(SYMMETRIES), size=count)[mine].tolist()]
         inputs = {name: self.task.encode(name, self._cut(views, picks, turns, side)) for name, views in self.cache.inputs.items()}
         places = [(index, top * scale, left * scale) for index, top, left in picks]
         truth = self.task.encode_truth(self._cut(self.cache.truths, places, turns, side * scale))
-        return self.task.corrupt(Batch(inputs, truth), rng)
+        return self.task.corrupt(Batch(inputs, truth), rng if parts == 1 else stream(self.seed, "noise", step, part))
 
     def _cut(self, views: list[Picture], picks: list[tuple[int, int, int]], turns: list[Copy], side: int) -> Picture:
         """The patches whose corners are `picks` (picture, top, left), each copied by its turn: (N, side, side, 3)."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pixsearch.nn.devices import pick_device
 from pixsearch.train.config import Precision, TrainConfig
+from pixsearch.train.ranks import ALONE, Ranks
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -41,10 +42,15 @@ class Compute:
         """`network` on the device, channels-last."""
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
+    def pin(self, planes: Tensor) -> Tensor:
+        """`planes` (N, C, H, W) in memory that a GPU can copy from by itself; as they are when none is used."""
+        if self.device.type != "cuda":
+            return planes
+        with torch.cuda.device(self.device):  # a thread begins on the first GPU and would take memory there
+            return planes.pin_memory()
+
     def move(self, planes: Tensor) -> Tensor:
-        """A batch (N, C, H, W) from the processor's memory on the device, channels-last; a GPU's copy goes on in the background."""
-        if self.device.type == "cuda":
-            planes = planes.pin_memory()
+        """Planes (N, C, H, W) on the device, channels-last; the copy of pinned ones goes on in the background."""
         return planes.to(self.device, non_blocking=True, memory_format=torch.channels_last)
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -53,19 +59,21 @@ class Compute:
 
     @contextmanager
     def in_charge(self) -> Iterator[None]:
-        """Within it torch uses `threads` threads; afterwards as many as before."""
+        """Within it torch uses `threads` threads, and `device` if it is a GPU; afterwards as before."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            yield
+            with torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext():
+                yield
         finally:
             torch.set_num_threads(before)
 
 
-def choose(config: TrainConfig) -> Compute:
-    """What `config` asks for, with this machine's best for what it leaves open."""
-    device = pick_device(config.device)
-    return Compute(device, _dtype(config.precision, device), config.threads or default_threads())
+def choose(config: TrainConfig, ranks: Ranks = ALONE) -> Compute:
+    """What `config` asks for, with this machine's best for what it leaves open; the ranks of one machine share it out."""
+    device = ranks.own_device(pick_device(config.device))
+    threads = config.threads or max(1, default_threads() // ranks.local_size)
+    return Compute(device, _dtype(config.precision, device), threads)
 
 
 def default_threads() -> int:

@@ -15,6 +15,7 @@ from pixsearch.train.compute import Compute
 Fed = tuple[list[Tensor], Tensor]
 
 TOGETHER = 8  # batches drawn at once on a processor: between two steps its caches hold the network, and a lone draw takes twice as long
+AHEAD = 2  # batches on their way while a GPU computes a step: one draw may take longer than a step, not all of them
 
 
 class Draws(Protocol):
@@ -27,30 +28,35 @@ class Draws(Protocol):
 class Feed:
     """Draws batches for a training; use it as a context manager.
 
-    With `ahead` the next batch is drawn by a thread while a step computes, which pays where steps run on a GPU; on a
-    processor it slows the step down by more than it saves, and a few batches are drawn in a row instead.
+    With `ahead` a thread draws the next batches and puts them into pinned memory while a step computes, which pays where steps
+    run on a GPU; on a processor it slows the step down by more than it saves, and a few batches are drawn in a row instead.
     """
 
     def __init__(self, patches: Draws, signature: Signature, compute: Compute, *, ahead: bool) -> None:
         self._patches, self._names, self._compute = patches, [port.name for port in signature.inputs], compute
         self._pool = ThreadPoolExecutor(1, "batches") if ahead else None
-        self._next: tuple[int, Future[Batch]] | None = None
-        self._drawn: dict[int, Batch] = {}
+        self._coming: dict[int, Future[Fed]] = {}
+        self._drawn: dict[int, Fed] = {}
 
     def draw(self, step: int) -> Fed:
         """The network's inputs and the truth of step number `step`, on the device."""
-        batch = self._taken(step)
-        inputs = [self._compute.move(torch.from_numpy(batch.inputs[name])) for name in self._names]
-        return inputs, self._compute.move(torch.from_numpy(batch.truth))
+        inputs, truth = self._row(step) if self._pool is None else self._ahead(step, self._pool)
+        return [self._compute.move(planes) for planes in inputs], self._compute.move(truth)
 
-    def _taken(self, step: int) -> Batch:
-        if self._pool is None:
-            if step not in self._drawn:
-                self._drawn = {number: self._patches.draw(number) for number in range(step, step + TOGETHER)}
-            return self._drawn.pop(step)
-        drawn = self._next[1].result() if self._next is not None and self._next[0] == step else self._patches.draw(step)
-        self._next = step + 1, self._pool.submit(self._patches.draw, step + 1)
-        return drawn
+    def _row(self, step: int) -> Fed:
+        if step not in self._drawn:
+            self._drawn = {number: self._ready(number) for number in range(step, step + TOGETHER)}
+        return self._drawn.pop(step)
+
+    def _ahead(self, step: int, pool: ThreadPoolExecutor) -> Fed:
+        wanted = range(step, step + AHEAD + 1)
+        self._coming = {number: self._coming.get(number) or pool.submit(self._ready, number) for number in wanted}
+        return self._coming.pop(step).result()
+
+    def _ready(self, step: int) -> Fed:
+        batch = self._patches.draw(step)
+        planes = [self._compute.pin(torch.from_numpy(array)) for array in (*(batch.inputs[name] for name in self._names), batch.truth)]
+        return planes[:-1], planes[-1]
 
     def __enter__(self) -> Feed:
         return self

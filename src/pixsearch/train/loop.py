@@ -16,6 +16,7 @@ from pixsearch.train.config import TrainConfig
 from pixsearch.train.feed import Draws, Feed
 from pixsearch.train.health import BLOCK, fall_back, is_well, settle
 from pixsearch.train.losses import LOSSES
+from pixsearch.train.ranks import ALONE, Ranks
 from pixsearch.train.record import Record
 from pixsearch.train.schedule import rate_share
 from pixsearch.train.trainee import Trainee
@@ -33,27 +34,30 @@ def fit(
     validate: Validate | None = None,
     checkpoints: Checkpoints | None = None,
     note: Note = silent,
+    ranks: Ranks = ALONE,
 ) -> Network:
     """Train `network` (in place) and return it with its averaged weights, in its training form, on the processor.
 
     The same arguments give the same weights, bit for bit, on one kind of processor with the same threads, as long as `config` counts
     steps; also when it was killed and goes on from the newest of `checkpoints`. `validate(average, step)` scores whole
     pictures on the way; its figures (`psnr_db` among them) are noted and never choose the weights. torch's generators and
-    threads are left as they were.
+    threads are left as they were. All `ranks` call this alike, each with its share of the `patches`; only the first has
+    checkpoints, validates and is heard.
 
     Raises `Interrupted` after saving when the user asked to stop, `GateError` when the loss keeps exploding, `MachineError`
     when a checkpoint cannot be written; the last one stays good.
     """
-    compute, criterion = choose(config), LOSSES[config.loss]
-    trainee = Trainee(network, config, compute)
-    record = Record(trainee, config, checkpoints, note)
-    progress = record.clock.progress
-    good, validated = trainee.pack(), progress(trainee.progress.step)
+    compute, criterion = choose(config, ranks), LOSSES[config.loss]
     with compute.in_charge(), Feed(patches, network.signature, compute, ahead=compute.device.type != "cpu") as feed:
+        trainee = Trainee(network, config, compute, ranks)
+        record = Record(trainee, config, checkpoints, note, ranks)
+        tick, progress = record.clock.tick, record.clock.progress
+        good, validated = trainee.pack(), progress(trainee.progress.step)
         while True:
-            here = trainee.progress
+            here, stop = trainee.progress, tick(stop_asked())
             over = here.over or progress(here.step) >= 1
             if over or here.step % BLOCK == 0:
+                trainee.gather_losses()
                 if not is_well(trainee):
                     good = fall_back(trainee, good, config, note)
                     validated = progress(trainee.progress.step)
@@ -63,18 +67,19 @@ def fit(
                     record.save()
             if over:
                 break
-            if stop_asked():
-                record.save()
+            if stop:
+                ranks.first(record.save)
                 raise Interrupted(record.how_to_resume())
             inputs, truth = feed.draw(here.step)
             loss = criterion(trainee(inputs), truth)
-            rate = config.rate * here.slowed * rate_share(progress(here.step + 0.5), config.warmup)
+            rate = config.rate * here.slowed * rate_share(progress(here.step + 0.5), config.warmup, here.entered)
             trainee.learn(loss, rate)
             record.step(rate)
             if validate is not None and is_due(validated, progress(here.step), config.validations):
-                look(trainee, record, validate, config)
+                look(trainee, record, validate, config, ranks)
+                tick()
                 validated = progress(here.step)
-    record.save()
+        record.save()
     return trainee.averaged()
 
 
@@ -83,10 +88,10 @@ def is_due(before: float, now: float, times: int) -> bool:
     return now < 1 and int(now * times) > int(before * times)
 
 
-def look(trainee: Trainee, record: Record, validate: Validate, config: TrainConfig) -> None:
+def look(trainee: Trainee, record: Record, validate: Validate, config: TrainConfig, ranks: Ranks = ALONE) -> None:
     """Score whole pictures with the averaged weights, and end the training when they have not become better for too long."""
     start, now = time.monotonic(), trainee.progress
-    figures = validate(trainee.average, now.step)
+    figures = ranks.first(lambda: validate(trainee.average, now.step))
     if figures is None:
         return
     record.validation(figures, time.monotonic() - start)

@@ -7,8 +7,10 @@ import time
 from typing import Any
 
 from pixsearch.data.progress import Note
+from pixsearch.errors import UsageError
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.config import TrainConfig
+from pixsearch.train.ranks import ALONE, Ranks
 from pixsearch.train.schedule import Clock, rate_share
 from pixsearch.train.trainee import Packed, Trainee
 from pixsearch.units import format_duration
@@ -19,23 +21,27 @@ STEP_EVERY_S = 2.0
 class Record:
     """Tells `note` how the training of `trainee` goes, and keeps it in `checkpoints` if there are any.
 
-    Opening it takes the training up where the newest checkpoint left it.
+    Opening it takes the training up where the newest checkpoint left it, on all `ranks`; only the first has checkpoints and is heard.
+    `UsageError` when it was begun by another number of ranks.
     """
 
-    def __init__(self, trainee: Trainee, config: TrainConfig, checkpoints: Checkpoints | None, note: Note) -> None:
-        self._trainee, self._config, self._checkpoints, self._note = trainee, config, checkpoints, note
-        packed = checkpoints.latest(note) if checkpoints is not None else None
+    def __init__(self, trainee: Trainee, config: TrainConfig, checkpoints: Checkpoints | None, note: Note, ranks: Ranks = ALONE) -> None:
+        self._trainee, self._config, self._checkpoints, self._note, self._ranks = trainee, config, checkpoints, note, ranks
+        packed = ranks.first(lambda: checkpoints.latest(note) if checkpoints is not None else None)
         if packed is not None:
             trainee.unpack(packed)
-        self.clock = Clock(config, trainee.progress.elapsed_s)
+        self.clock = Clock(config, trainee.progress.elapsed_s, ranks)
         self.rate = 0.0
         if packed is not None:
-            self._tell_resumed(packed)
+            self._go_on_from(packed.values["goal"])
         self._saved_at = self._told_at = time.monotonic()
         self._saved_step = self._told_step = trainee.progress.step
 
     def step(self, rate: float) -> None:
-        """After each step; an event `step` {step, steps, progress, loss, rate, samples_per_s, elapsed_s, eta_s} every two seconds."""
+        """After each step; an event `step` {step, steps, progress, loss, rate, samples_per_s, elapsed_s, eta_s} every two seconds.
+
+        The loss is this rank's, samples are those of all.
+        """
         self.rate = rate
         seconds = time.monotonic() - self._told_at
         if seconds < STEP_EVERY_S:
@@ -49,7 +55,7 @@ class Record:
                 steps=self._config.steps,
                 loss=loss,
                 rate=rate,
-                samples_per_s=round(speed * self._config.batch, 1),
+                samples_per_s=round(speed * self._config.batch * self._ranks.size, 1),
                 eta_s=self.clock.left_s(step, speed),
             )
         self._go_on()
@@ -74,8 +80,7 @@ class Record:
         if self._checkpoints is None:
             return
         packed = self._trainee.pack(self.clock.elapsed_s)
-        goal = {"steps": self._config.steps, "budget_s": self._config.budget_s, "rate": self.rate}
-        self._checkpoints.save(Packed(packed.tensors, {**packed.values, "goal": goal}))
+        self._checkpoints.save(Packed(packed.tensors, {**packed.values, "goal": self._goal()}))
         self._note("checkpoint", step=self._trainee.progress.step)
         self._saved_at, self._saved_step = time.monotonic(), self._trainee.progress.step
         self._go_on()
@@ -87,16 +92,47 @@ class Record:
             return f"Stopped as asked after step {step}; nothing of this training is kept."
         return f"Stopped as asked after step {step}, which is saved. {self._checkpoints.how_to_resume}"
 
-    def _tell_resumed(self, packed: Packed) -> None:
-        """An event `resume` {step, progress, elapsed_s, rate, text}: where it goes on and, when its length changed, by what schedule."""
-        place, goal = self._place(), packed.values["goal"]
-        rate = self._config.rate * self._trainee.progress.slowed * rate_share(place["progress"], self._config.warmup)
-        text = f"Goes on after step {place['step']}"
-        if (goal["steps"], goal["budget_s"]) != (self._config.steps, self._config.budget_s):
-            text += (
-                f", now for {length(self._config.steps, self._config.budget_s)} instead of {length(goal['steps'], goal['budget_s'])}: "
-                f"{place['progress']:.0%} of the new schedule is done, and the rate goes from {goal['rate']:.2g} to {rate:.2g}"
+    def _goal(self) -> dict[str, Any]:
+        """Where the training is bound for, at what rate and with how many ranks."""
+        config = self._config
+        return {
+            "steps": config.steps,
+            "budget_s": config.budget_s,
+            "patience": config.patience,
+            "rate": self.rate,
+            "ranks": self._ranks.size,
+        }
+
+    def _go_on_from(self, goal: dict[str, Any]) -> None:
+        """Take up a training that was bound for `goal`; an event `resume` {step, progress, elapsed_s, rate, text}.
+
+        Another length or patience gives one that had ended early another chance.
+        """
+        now, own = self._trainee.progress, self._goal()
+        if goal["ranks"] != own["ranks"]:
+            raise UsageError(
+                f"This training was begun by {goal['ranks']} processes, whose batches make up a step, and {own['ranks']} would go on "
+                f"with it. Start it with `--nproc-per-node {goal['ranks']}` (1: without torchrun), or begin anew with `--again`."
             )
+        self.rate = goal["rate"]
+        longer = (goal["steps"], goal["budget_s"]) != (own["steps"], own["budget_s"])
+        if longer or goal["patience"] != own["patience"]:
+            now.over, now.since_best = False, 0
+        if longer:
+            now.entered = self.clock.progress(now.step), self.rate / (self._config.rate * now.slowed)
+        self._tell_resumed(goal, longer)
+
+    def _tell_resumed(self, goal: dict[str, Any], longer: bool) -> None:
+        place, config = self._place(), self._config
+        rate = config.rate * self._trainee.progress.slowed * rate_share(place["progress"], config.warmup)
+        text = f"Goes on after step {place['step']}"
+        if longer:
+            done = place["progress"]
+            text += (
+                f", now for {length(config.steps, config.budget_s)} instead of {length(goal['steps'], goal['budget_s'])}: "
+                f"{done:.0%} of the new schedule is done"
+            )
+            text += f", and the rate goes from {self.rate:.2g} to {rate:.2g} in a short while" if done < 1 else ""
         self._note("resume", **place, rate=rate, text=f"{text}.")
 
     def _place(self) -> dict[str, Any]:

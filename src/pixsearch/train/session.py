@@ -11,9 +11,11 @@ from typing import Any
 import torch
 
 from pixsearch.data.cache import PairCache
-from pixsearch.data.open import Data
+from pixsearch.data.config import DataConfig
+from pixsearch.data.open import Data, open_data
 from pixsearch.data.patches import Patches
-from pixsearch.errors import MachineError
+from pixsearch.data.progress import Note, silent
+from pixsearch.errors import DataError, MachineError
 from pixsearch.nn.build import Network, deploy
 from pixsearch.nn.modelfile import make_card, save_model
 from pixsearch.registry import SPACES
@@ -23,6 +25,7 @@ from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.compute import choose
 from pixsearch.train.config import TrainConfig
 from pixsearch.train.loop import fit
+from pixsearch.train.ranks import ALONE, Ranks
 from pixsearch.train.validate import Figures, score_baseline, validate
 
 MODEL = "model.safetensors"
@@ -38,37 +41,59 @@ def train_stage(
     record: dict[str, Any] | None = None,
     *,
     done_as: str = "trained",
+    ranks: Ranks = ALONE,
 ) -> Path:
     """Train `network`, score its averaged weights on `data.val` and write RUN/STAGE/model.safetensors in the deploy form.
 
     Goes on from the newest checkpoint in the stage's folder. `name` is what tables call the model, `record` is laid into the
     card's training record, `done_as` is the card's stage. Events: `start`, those of `fit` with `baseline_psnr_db` in each `validation`,
-    a last `validation` and `done`. Raises what `fit` raises, and `MachineError` when memory runs out.
+    a last `validation` and `done`. The first of several `ranks` calls this, the others `take_part`. Raises what `fit` raises, and
+    `MachineError` when memory runs out.
     """
-    stage.note("start", **description(network, config, name))
+    ranks.first(lambda: data.summary["contents"])
+    stage.note("start", **description(network, config, name, ranks))
     baseline = score_baseline(data.val, task)
     against = {f"baseline_{key}": baseline[key] for key in ("psnr_db", "ssim")}
-    patches = Patches(data.train, task, batch=config.batch, patch=config.patch, seed=config.seed, note=stage.note)
+    patches = batches(data, task, config, ranks, stage.note)
     checkpoints = Checkpoints(stage.path / "checkpoints", f"Go on with `pixsearch {stage.name} --resume {stage.run}`.")
 
     def look(average: Network, _step: int) -> Figures:
         return {**validate(average, data.val, task), **against}
 
     with able_machine(config):
-        average = fit(network, patches, config, validate=look, checkpoints=checkpoints, note=stage.note)
+        average = fit(network, patches, config, validate=look, checkpoints=checkpoints, note=stage.note, ranks=ranks)
         figures = look(average, -1)
     ended = _ended(checkpoints)
     stage.note("validation", progress=1.0, **ended, **figures)
     scores = {**{key: figures[key] for key in ("psnr_db", "ssim")}, **against}
-    training = {**(record or {}), **training_record(config, data), **ended, "scores": {**scores, "convention": task.convention}}
+    training = {**(record or {}), **training_record(config, data, ranks), **ended, "scores": {**scores, "convention": task.convention}}
     save_model(stage.path / MODEL, deploy(average), make_card(average, name=name, stage=done_as, training=training))
     stage.note("done", **ended, **scores, model=MODEL)
     return stage.path / MODEL
 
 
-def description(network: Network, config: TrainConfig, name: str) -> dict[str, Any]:
+def take_part(network: Network, photos: DataConfig, task: Task, config: TrainConfig, ranks: Ranks) -> None:
+    """What all ranks but the first do: learn from their shares of the batches, and write nothing.
+
+    They open the `photos` after the first, out of the cache where they share it. `DataError` when this machine holds others.
+    """
+    contents = ranks.first(str)
+    data = open_data(photos, task)
+    if data.summary["contents"] != contents:
+        raise DataError(f"The photos of process {ranks.rank} are not those of process 0. Give all machines the same folders.")
+    with able_machine(config):
+        fit(network, batches(data, task, config, ranks), config, validate=lambda *_: None, ranks=ranks)
+
+
+def batches(data: Data, task: Task, config: TrainConfig, ranks: Ranks, note: Note = silent) -> Patches:
+    """The batches of this rank: together the ranks see those of one process with as many times `config.batch`."""
+    share = ranks.rank, ranks.size
+    return Patches(data.train, task, batch=config.batch, patch=config.patch, seed=config.seed, share=share, note=note)
+
+
+def description(network: Network, config: TrainConfig, name: str, ranks: Ranks = ALONE) -> dict[str, Any]:
     """The fields of the event `start`: what is trained, how long, how far (`fidelity`) and on what (`compute`)."""
-    space, genotype, compute = SPACES.load(network.genotype.space)(network.signature), network.genotype, choose(config)
+    space, genotype = SPACES.load(network.genotype.space)(network.signature), network.genotype
     return {
         "name": name,
         "description": space.describe(genotype),
@@ -77,17 +102,23 @@ def description(network: Network, config: TrainConfig, name: str) -> dict[str, A
         "macs_720p": space.macs_720p(genotype),
         "steps": config.steps,
         "budget_s": config.budget_s,
-        "fidelity": {"batch": config.batch, "patch": config.patch, "branches": network.branches},
-        "compute": {"device": str(compute.device), "precision": compute.precision, "threads": compute.threads},
+        "fidelity": {"batch": config.batch * ranks.size, "patch": config.patch, "branches": network.branches},
+        "compute": computed_on(config, ranks),
     }
 
 
-def training_record(config: TrainConfig, data: Data) -> dict[str, Any]:
+def computed_on(config: TrainConfig, ranks: Ranks) -> dict[str, Any]:
+    """The device, precision and threads of the first process, and how many there were where there were several."""
+    compute = choose(config, ranks)
+    several = {"processes": ranks.size} if ranks.size > 1 else {}
+    return {"device": compute.device.type, "precision": compute.precision, "threads": compute.threads, **several}
+
+
+def training_record(config: TrainConfig, data: Data, ranks: Ranks = ALONE) -> dict[str, Any]:
     """How weights came to be, for a model's card: all settings, and the photos by number and by a hash of their contents."""
-    compute = choose(config)
     return {
         "settings": config.to_json(),
-        "compute": {"device": compute.device.type, "precision": compute.precision, "threads": compute.threads},
+        "compute": computed_on(config, ranks),
         "train": _photos(data.train),
         "val": _photos(data.val),
     }

@@ -14,6 +14,7 @@ from pixsearch.nn.build import Network
 from pixsearch.train.compute import Compute
 from pixsearch.train.config import TrainConfig
 from pixsearch.train.optimizer import make
+from pixsearch.train.ranks import ALONE, Ranks
 
 AVERAGE_OVER = 10  # the average reaches back over a tenth of the steps so far, until `ema` bounds it
 
@@ -24,7 +25,8 @@ class Progress:
 
     `step` counts finished steps, `summed` those whose losses are in the trainee's sum. `slowed` is what the rate is
     multiplied by since the loss exploded, `setbacks` the steps at which it did, `usual_loss` what a loss has been lately.
-    `best_db` and `since_best` count validations for `patience`; `over` is set when they ended the training.
+    `best_db` and `since_best` count validations for `patience`; `over` is set when they ended the training. `entered` is where and
+    with what share of the peak rate it came upon a schedule of another length.
     """
 
     step: int = 0
@@ -36,6 +38,7 @@ class Progress:
     best_db: float | None = None
     since_best: int = 0
     over: bool = False
+    entered: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,19 +50,20 @@ class Packed:
 
 
 class Trainee:
-    """A network in training. `network` has the raw weights, `average` the averaged ones."""
+    """A network in training. `network` has the raw weights, `average` the averaged ones; they are the same on all `ranks`."""
 
-    def __init__(self, network: Network, config: TrainConfig, compute: Compute) -> None:
+    def __init__(self, network: Network, config: TrainConfig, compute: Compute, ranks: Ranks = ALONE) -> None:
         self.network = compute.place(network).train()
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.progress = Progress()
         self._loss_sum = torch.zeros((), device=compute.device)
-        self._ema, self._compute = config.ema, compute
+        self._ema, self._compute, self._ranks = config.ema, compute, ranks
         self._weights: list[Tensor] = list(self.network.parameters())
         self._averaged: list[Tensor] = list(self.average.parameters())
         self._optimizer = make(config.optimizer, self.network.named_parameters())
         self._scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.dtype == torch.float16)
-        self._forward = torch.compile(network) if config.compile else network
+        shared = ranks.wrap(self.network, compute.device)
+        self._forward = torch.compile(shared) if config.compile else shared
 
     def __call__(self, inputs: list[Tensor]) -> Tensor:
         """The network's output, float32."""
@@ -83,9 +87,13 @@ class Trainee:
         self._loss_sum += loss.detach()
         self._follow()
 
+    def gather_losses(self) -> None:
+        """Put the mean over all ranks in place of this one's losses, so that all judge alike."""
+        self._ranks.average(self._loss_sum)
+
     @property
     def mean_loss(self) -> float:
-        """The mean of the losses since `forget_losses`; reading it waits for the device."""
+        """The mean of the losses since `forget_losses`, of this rank since `gather_losses`; reading it waits for the device."""
         return float(self._loss_sum) / max(self.progress.summed, 1)
 
     def forget_losses(self) -> None:
@@ -114,7 +122,8 @@ class Trainee:
             raise DataError(f"The checkpoint is of another network: `{min(odd)[0]}` differs. Resume with the one it was begun with.")
         for name, value in own.items():
             value.copy_(packed.tensors[name])
-        self._scaler.load_state_dict(packed.values["scaler"])
+        if packed.values["scaler"]:  # a checkpoint of another precision has none
+            self._scaler.load_state_dict(packed.values["scaler"])
         self.progress = Progress(**copy.deepcopy(packed.values["progress"]))
 
     def averaged(self) -> Network:
