@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pixsearch.train.config import TrainConfig
 from pixsearch.train.feed import TOGETHER
 from pixsearch.train.loop import fit, is_due
 from pixsearch.train.ranks import Ranks
+from pixsearch.train.schedule import rate_share
 from pixsearch.train.trainee import AVERAGE_OVER
 from pixsearch.train.validate import score_baseline, validate
 
@@ -183,6 +185,9 @@ def test_patience_ends_a_training_early(network: Build, patches: Patches, config
     assert event["step"] == 40
     fit(network(), patches, settings, validate=look, checkpoints=kept, note=notes)
     assert len(notes.of("validation")) == 4, "what ended early stays ended when it is resumed"
+    scores = iter([32.0] * 20)
+    fit(network(), patches, config(steps=200, validations=10, patience=2), validate=look, checkpoints=kept, note=notes)
+    assert [event["step"] for event in notes.of("early_stop")] == [40, 100], "a longer one gets another chance"
 
 
 @pytest.fixture
@@ -229,17 +234,45 @@ def test_a_stop_without_checkpoints_keeps_nothing_and_says_so(
 
 
 def test_a_longer_training_goes_on_by_its_own_schedule(
-    network: Build, patches: Patches, config: Settings, notes: Notes, tmp_path: Path
+    network: Build, patches: Patches, config: Settings, notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pixsearch.train.record.STEP_EVERY_S", 0.0)
     kept = Checkpoints(tmp_path, "")
     short = fit(network(), patches, config(steps=20), checkpoints=kept, note=notes)
-    longer = fit(network(), patches, config(steps=80), checkpoints=kept, note=notes)
+    longer = fit(network(), patches, config(steps=400), checkpoints=kept, note=notes)
     (event,) = notes.of("resume")
     assert event["step"] == 20
-    assert event["progress"] == 0.25
-    assert "now for 80 steps instead of 20 steps: 25% of the new schedule is done" in event["text"]
+    assert event["progress"] == 0.05
+    assert "now for 400 steps instead of 20 steps: 5% of the new schedule is done, and the rate goes from" in event["text"]
     assert event["rate"] > 0.8 * config().rate
+    rates = {event["step"]: event["rate"] for event in notes.of("step")}
+    assert rates[21] < 2 * event["rate"] / 20, "from nothing, where it had ended"
+    assert max(abs(rates[step + 1] - rates[step]) for step in range(20, 399)) < 0.06 * config().rate
+    assert rates[41] == pytest.approx(config().rate * rate_share(40.5 / 400, config().warmup))
     assert not same(short, longer)
+
+
+def test_a_longer_training_that_is_broken_off_goes_on_by_the_same_schedule(
+    asked_to_stop: Callable[[int], None], network: Build, patches: Patches, config: Settings, tmp_path: Path
+) -> None:
+    broken, whole = Checkpoints(tmp_path / "broken", ""), Checkpoints(tmp_path / "whole", "")
+    for kept in (broken, whole):
+        fit(network(), patches, config(steps=20), checkpoints=kept)
+    asked_to_stop(3)
+    with pytest.raises(Interrupted, match="after step 23"):
+        fit(network(), patches, config(steps=80), checkpoints=broken)
+    asked_to_stop(10**9)
+    assert same(*(fit(network(), patches, config(steps=80), checkpoints=kept) for kept in (broken, whole)))
+    assert numbers(broken) == numbers(whole)
+
+
+def test_a_compiled_network_learns_the_same(network: Build, patches: Patches, config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traced, but not translated to C++, which takes a minute."""
+    monkeypatch.setattr("torch.compile", partial(torch.compile, backend="eager"))
+    plain = fit(network(), patches, config(steps=5))
+    compiled = fit(network(), patches, config(steps=5, compile=True))
+    for name, value in weights(plain).items():
+        torch.testing.assert_close(weights(compiled)[name], value)
 
 
 def test_a_finished_training_ends_at_once_when_resumed(network: Build, patches: Patches, config: Settings, tmp_path: Path) -> None:

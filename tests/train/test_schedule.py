@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
 
 from pixsearch.train.config import TrainConfig
-from pixsearch.train.schedule import Clock, rate_share
+from pixsearch.train.schedule import REWARM, Clock, rate_share
 
 
 def test_the_rate_rises_to_its_peak_and_falls_to_nothing() -> None:
@@ -22,6 +23,22 @@ def test_the_rate_rises_to_its_peak_and_falls_to_nothing() -> None:
 
 def test_without_warm_up_it_begins_at_the_peak() -> None:
     assert rate_share(0.0, 0.0) == 1
+
+
+@pytest.mark.parametrize("begin", [0.1, 0.5, 0.9, 0.98, 0.9999])
+@pytest.mark.parametrize("before", [0.0, 0.4, 1.0])
+def test_another_schedule_is_entered_without_a_jump(begin: float, before: float) -> None:
+    places = [begin + (1 - begin) * i / 1000 for i in range(1001)]
+    shares = [rate_share(place, 0.05, (begin, before)) for place in places]
+    assert shares[0] == pytest.approx(before)
+    assert shares[-1] == pytest.approx(0, abs=1e-12)
+    assert max(abs(b - a) for a, b in itertools.pairwise(shares)) <= 0.025
+    after = begin + min(REWARM, (1 - begin) / 2)
+    assert all(rate_share(place, 0.05, (begin, before)) == rate_share(place, 0.05) for place in places if place > after + 1e-9)
+
+
+def test_a_schedule_that_is_over_when_it_is_entered_stays_over() -> None:
+    assert rate_share(1.0, 0.05, (1.0, 0.7)) == rate_share(1.3, 0.05, (1.3, 0.7)) == pytest.approx(0, abs=1e-12)
 
 
 def test_it_stays_down_after_the_end() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from pixsearch.data.open import Data
-from pixsearch.errors import MachineError
+from pixsearch.data.config import DataConfig
+from pixsearch.data.open import Data, open_data
+from pixsearch.errors import DataError, MachineError
 from pixsearch.events import read_events
 from pixsearch.nn.build import Network
 from pixsearch.nn.cost import count_macs, count_params
@@ -80,6 +81,21 @@ def test_a_stage_can_be_resumed_for_longer(trained: Path, network: Build, data: 
         train_stage(network("plain-m1c4", "linear"), data, task, settings, stage, "small")
     assert [event["step"] for event in events_of(trained, "resume")] == [30]
     assert [event["step"] for event in events_of(trained, "done")] == [30, 60]
+
+
+def test_other_photos_are_refused_when_it_is_resumed(
+    trained: Path, network: Build, data: Data, task: SuperResolution, pieces: tuple[Path, Path], tmp_path: Path
+) -> None:
+    fewer = tuple(sorted(pieces[0].iterdir())[:3])
+    settings = recorded_config(TrainConfig, trained, "train", {"steps": 60})
+    with Stage(trained, "train", settings, resume=True) as stage:
+        stage.note("photos", **data.summary)
+    with Stage(trained, "train", settings, resume=True) as stage:
+        other = open_data(DataConfig(photos=fewer, val=pieces[1:], cache=tmp_path / "cache"), task, stage.note)
+        with pytest.raises(
+            DataError, match="photos to train on have changed since this training was begun: there were 5 then and there are 3"
+        ):
+            train_stage(network("plain-m1c4", "linear"), other, task, settings, stage, "small")
 
 
 def test_a_full_disk_ends_the_stage_and_the_last_checkpoint_loads(

@@ -85,7 +85,10 @@ def default_threads() -> int:
 def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
     if precision != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
-    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else device.type == "cpu" and multiplies_bfloat16()
+    if device.type == "cuda":  # an older GPU emulates bfloat16, and multiplies float16 natively
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = device.type == "cpu" and multiplies_bfloat16()
     if device.type == "cuda" and not native:
         return torch.float16
     return torch.bfloat16 if native else torch.float32

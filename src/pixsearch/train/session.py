@@ -16,6 +16,7 @@ from pixsearch.data.open import Data, open_data
 from pixsearch.data.patches import Patches
 from pixsearch.data.progress import Note, silent
 from pixsearch.errors import DataError, MachineError
+from pixsearch.events import read_events
 from pixsearch.nn.build import Network, deploy
 from pixsearch.nn.modelfile import make_card, save_model
 from pixsearch.registry import SPACES
@@ -47,9 +48,10 @@ def train_stage(
 
     Goes on from the newest checkpoint in the stage's folder. `name` is what tables call the model, `record` is laid into the
     card's training record, `done_as` is the card's stage. Events: `start`, those of `fit` with `baseline_psnr_db` in each `validation`,
-    a last `validation` and `done`. The first of several `ranks` calls this, the others `take_part`. Raises what `fit` raises, and
-    `MachineError` when memory runs out.
+    a last `validation` and `done`. The first of several `ranks` calls this, the others `take_part`. Raises what `fit` raises,
+    `DataError` when it is resumed with other photos, and `MachineError` when memory runs out.
     """
+    require_same_photos(stage, data)
     ranks.first(lambda: data.summary["contents"])
     stage.note("start", **description(network, config, name, ranks))
     baseline = score_baseline(data.val, task)
@@ -70,6 +72,21 @@ def train_stage(
     save_model(stage.path / MODEL, deploy(average), make_card(average, name=name, stage=done_as, training=training))
     stage.note("done", **ended, **scores, model=MODEL)
     return stage.path / MODEL
+
+
+def require_same_photos(stage: Stage, data: Data) -> None:
+    """Raise `DataError` when the record of a resumed `stage` was begun with other photos than `data`."""
+    begun: dict[str, Any] = {}
+    for event in read_events(stage.path / "events.jsonl"):
+        if event["kind"] == "photos":
+            begun.setdefault(event["role"], event)
+    for side, summary in (("train on", data.summary), ("select by", data.val_summary)):
+        before = begun.get(summary["role"], summary)
+        if before["contents"] != summary["contents"]:
+            raise DataError(
+                f"The photos to {side} have changed since this training was begun: there were {before['used']} then and there are "
+                f"{summary['used']} now. Put them back as they were, or begin anew with `--again`."
+            )
 
 
 def take_part(network: Network, photos: DataConfig, task: Task, config: TrainConfig, ranks: Ranks) -> None:

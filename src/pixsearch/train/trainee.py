@@ -133,7 +133,7 @@ class Trainee:
 
     def is_finite(self) -> bool:
         """Whether all weights are numbers."""
-        return all(bool(weight.isfinite().all()) for weight in self._weights)
+        return bool(torch.stack([weight.isfinite().all() for weight in self._weights]).all())  # a GPU is waited for once
 
     def _tensors(self) -> dict[str, Tensor]:
         """Everything that changes and is a tensor, by name."""
