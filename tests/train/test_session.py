@@ -120,8 +120,12 @@ def test_a_full_disk_ends_the_stage_and_the_last_checkpoint_loads(
     assert [event["step"] for event in events_of(run, "resume")] == [200]
 
 
-def test_too_little_memory_is_said(config: Settings) -> None:
+def test_too_little_memory_and_no_compiler_are_said(config: Settings) -> None:
     with pytest.raises(MachineError, match="batches of 4 patches of 16×16"), able_machine(config()):
         torch.empty(2**50)
+    from torch._dynamo.exc import TorchRuntimeError
+
+    with pytest.raises(MachineError, match=r"\(No working compiler\)\. Leave `--compile` out"), able_machine(config(compile=True)):
+        raise TorchRuntimeError("No working compiler\n\nSet TORCHDYNAMO_VERBOSE=1")
     with pytest.raises(RuntimeError, match="must match"), able_machine(config()):
         torch.zeros(2) + torch.zeros(3)

@@ -167,7 +167,8 @@ def able_machine(config: TrainConfig) -> Iterator[None]:
                 "Lower `--batch` or `--patch`, or end other programs."
             ) from error
         if config.compile and type(error).__module__.startswith("torch._"):
+            reason = str(error).strip().partition("\n")[0]
             raise MachineError(
-                f"torch could not compile the network ({error}). Leave `--compile` out, or install a C++ compiler."
+                f"torch could not compile the network ({reason}). Leave `--compile` out, or install a C++ compiler."
             ) from error
         raise
