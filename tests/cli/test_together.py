@@ -32,7 +32,7 @@ def torchrun(processes: int, *arguments: object) -> Ended:
 @pytest.mark.slow
 def test_two_processes_leave_one_record_and_one_model(photos: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    settings = ["--steps", 12, "--batch", 3, "--patch", 16, "--optimizer", "sgd", "--ema", 0.9]
+    settings = ["--device", "cpu", "--steps", 12, "--batch", 3, "--patch", 16, "--optimizer", "sgd", "--ema", 0.9]
     ended = torchrun(
         2, "train", "--arch", "plain-m1c4", "--data", photos / "train", "--val", photos / "select", *settings, "--out", run, "--json"
     )

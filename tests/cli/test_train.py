@@ -34,26 +34,23 @@ def events(run: Path, kind: str) -> list[dict[str, Any]]:
     return [event for event in read_events(run / "train" / "events.jsonl") if event["kind"] == kind]
 
 
-@pytest.mark.slow
-def test_a_plateau_ends_a_training_and_more_steps_go_on_from_there(photos: Path, tmp_path: Path) -> None:
+def test_a_plateau_ends_a_training_and_more_steps_go_on_from_there(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = tmp_path / "run"
-    ended = pixsearch(*train(photos, run, "--steps", 40, "--rate", 1e-12, "--patience", 2), "--tensorboard")
-    assert ended.code == 0, ended.err
+    assert main.run(train(photos, run, "--steps", 40, "--rate", 1e-12, "--patience", 2)) == 0
     (early,) = events(run, "early_stop")
     assert early["step"] == 12
-    assert list((run / "train" / "tensorboard").iterdir())
-    ended = pixsearch("train", "--resume", run, "--steps", 80)
-    assert ended.code == 0, ended.err
+    assert main.run(["train", "--resume", str(run), "--steps", "80"]) == 0
     (resumed,) = events(run, "resume")
     assert resumed["text"].startswith("Goes on after step 12, now for 80 steps instead of 40 steps: 15% of the new schedule is done")
-    assert resumed["text"] in ended.err
-    ended = pixsearch("train", "--resume", run, "--budget", "1s")
-    assert ended.code == 0, ended.err
+    assert resumed["text"] in capsys.readouterr().err
+    assert main.run(["train", "--resume", str(run), "--budget", "1s"]) == 0
     assert "now for 1.0 s instead of 80 steps" in events(run, "resume")[1]["text"]
 
 
 @pytest.mark.slow
-def test_photos_that_vanish_are_missed_only_when_it_is_resumed(photos: Path, tmp_path: Path) -> None:
+def test_photos_that_vanish_are_missed_only_when_it_is_resumed(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own, run = tmp_path / "photos", tmp_path / "run"
     shutil.copytree(photos, own)
     command = [sys.executable, "-m", "pixsearch.cli", *train(own, run, "--steps", 10**6)]
@@ -64,12 +61,12 @@ def test_photos_that_vanish_are_missed_only_when_it_is_resumed(photos: Path, tmp
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
-    ended = pixsearch("train", "--resume", run)
-    assert (ended.code, f"There is no `{own / 'train'}`" in ended.err) == (3, True)
+    assert main.run(["train", "--resume", str(run)]) == 3
+    assert f"There is no `{own / 'train'}`" in capsys.readouterr().err
     shutil.copytree(photos / "train", own / "train")
     next((own / "train").iterdir()).unlink()
-    ended = pixsearch("train", "--resume", run)
-    assert (ended.code, "there were 5 then and there are 4 now" in " ".join(ended.err.split())) == (3, True)
+    assert main.run(["train", "--resume", str(run)]) == 3
+    assert "there were 5 then and there are 4 now" in " ".join(capsys.readouterr().err.split())
 
 
 def reach(run: Path, step: int, process: subprocess.Popen[str]) -> None:
@@ -83,20 +80,19 @@ def reach(run: Path, step: int, process: subprocess.Popen[str]) -> None:
 def test_a_disk_that_fills_up_costs_only_what_came_after_the_last_checkpoint(photos: Path, tmp_path: Path) -> None:
     """No file may grow beyond 30 kB, which events do not reach and a checkpoint does."""
     run = tmp_path / "run"
-    assert pixsearch(*train(photos, run, "--steps", 5, arch="plain-m2c16")).code == 0
-    command = [sys.executable, "-m", "pixsearch.cli", "train", "--resume", str(run), "--steps", "10", "--json"]
+    assert main.run(train(photos, run, "--steps", 5, arch="plain-m2c16")) == 0
+    goes_on = ["train", "--resume", str(run), "--steps", "10", "--json"]
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
 
-    full = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)
+    full = subprocess.run([sys.executable, "-m", "pixsearch.cli", *goes_on], capture_output=True, text=True, check=False, preexec_fn=limit)
     assert full.returncode == 6, full.stderr
     assert "cannot be written" in json.loads(full.stdout)["error"]
     assert "checkpoints" in json.loads(full.stdout)["error"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
+    assert main.run(goes_on) == 0
     assert [event["step"] for event in events(run, "resume")] == [5, 5]
-    assert json.loads(ended.stdout)["step"] == 10
+    assert events(run, "done")[-1]["step"] == 10
 
 
 def test_a_loss_that_keeps_exploding_ends_with_5(
@@ -120,12 +116,27 @@ def test_a_loss_that_keeps_exploding_ends_with_5(
     assert "exploded 4 times" in events(run, "stopped")[0]["error"]
 
 
-def test_folders_that_cannot_be_written_are_named(photos: Path, tmp_path: Path) -> None:
+def test_folders_that_cannot_be_written_are_named(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("no folder")
-    ended = pixsearch(*train(photos, tmp_path / "file" / "run", "--steps", 2))
-    assert (ended.code, str(tmp_path / "file") in ended.err) == (6, True)
-    ended = pixsearch(*train(photos, tmp_path / "run", "--steps", 2, "--cache", tmp_path / "file"))
-    assert (ended.code, "choose another folder by `--cache`" in " ".join(ended.err.split())) == (6, True)
+    assert main.run(train(photos, tmp_path / "file" / "run", "--steps", 2)) == 6
+    assert str(tmp_path / "file") in capsys.readouterr().err
+    assert main.run(train(photos, tmp_path / "run", "--steps", 2, "--cache", tmp_path / "file")) == 6
+    assert "choose another folder by `--cache`" in " ".join(capsys.readouterr().err.split())
+
+
+def test_curves_for_tensorboard_lie_beside_the_record(photos: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed: `pip install tensorboard`")
+    assert main.run(train(photos, tmp_path / "run", "--steps", 2, "--tensorboard")) == 0
+    assert list((tmp_path / "run" / "train" / "tensorboard").iterdir())
+
+
+def test_tensorboard_that_is_not_installed_is_asked_for_at_once(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard.summary", None)
+    assert main.run(train(photos, tmp_path / "run", "--steps", 2, "--tensorboard")) == 6
+    assert "pip install 'pixsearch[tensorboard]'" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run" / "train").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere: run the tests as another user")

@@ -28,7 +28,7 @@ SCRIPT = Path(__file__).with_name("together.py")
 Ended = list[tuple[int, str]]
 
 
-def start(what: str, out: Path, pieces: tuple[Path, Path], size: int = 2) -> Ended:
+def start(what: str, out: Path, pieces: tuple[Path, Path], size: int = 2, **environment: str) -> Ended:
     """Exit codes and last words of `size` processes, joined by the variables that torchrun sets."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -43,7 +43,7 @@ def start(what: str, out: Path, pieces: tuple[Path, Path], size: int = 2) -> End
     processes = [
         subprocess.Popen(
             [sys.executable, str(SCRIPT), what, str(out), *map(str, pieces)],
-            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            env={**shared, **environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -96,6 +96,18 @@ class TestTogether:
     def test_the_first_alone_is_heard(self, learnt: list[dict[str, Any]]) -> None:
         assert learnt[1]["told"] == []
         assert [event["kind"] for event in learnt[0]["told"]].count("early_stop") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs that torch can use (CUDA); this machine has fewer")
+def test_two_gpus_stay_of_one_mind_and_learn_as_processors_do(
+    learnt: list[dict[str, Any]], tmp_path: Path, pieces: tuple[Path, Path]
+) -> None:
+    ended = start("learn", tmp_path, pieces, DEVICE="cuda")
+    assert [code for code, _ in ended] == [0, 0], ended
+    first, second = (json.loads((tmp_path / f"learn.{rank}.json").read_text()) for rank in range(2))
+    assert all(first[training] == second[training] for training in ("sgd", "muon", "budget", "spoilt", "resumed", "longer", "patience"))
+    assert far(first["sgd"], learnt[0]["sgd"]) < 1e-3
 
 
 @pytest.mark.slow

@@ -1,4 +1,7 @@
-"""One of several processes that train together: `together.py WHAT OUT PHOTOS VAL`; each writes OUT/WHAT.RANK.json."""
+"""One of several processes that train together: `together.py WHAT OUT PHOTOS VAL`; each writes OUT/WHAT.RANK.json.
+
+They train on processors, or on the DEVICE that the environment names.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,15 @@ from pixsearch.train.config import TrainConfig
 from pixsearch.train.ranks import Ranks, joined
 
 TASK = SuperResolution(2, "y")
-SETTINGS: dict[str, Any] = {"batch": 4, "patch": 12, "threads": 1, "precision": "float32", "optimizer": "sgd", "steps": 3}
+SETTINGS: dict[str, Any] = {
+    "batch": 4,
+    "patch": 12,
+    "threads": 1,
+    "precision": "float32",
+    "optimizer": "sgd",
+    "steps": 3,
+    "device": os.environ.get("DEVICE", "cpu"),
+}
 
 
 def network() -> Network:
