@@ -27,7 +27,7 @@ class Record:
 
     def __init__(self, trainee: Trainee, config: TrainConfig, checkpoints: Checkpoints | None, note: Note, ranks: Ranks = ALONE) -> None:
         self._trainee, self._config, self._checkpoints, self._note, self._ranks = trainee, config, checkpoints, note, ranks
-        packed = ranks.first(lambda: checkpoints.latest(note) if checkpoints is not None else None)
+        packed = ranks.first(self._newest)
         if packed is not None:
             trainee.unpack(packed)
         self.clock = Clock(config, trainee.progress.elapsed_s, ranks)
@@ -92,6 +92,17 @@ class Record:
             return f"Stopped as asked after step {step}; nothing of this training is kept."
         return f"Stopped as asked after step {step}, which is saved. {self._checkpoints.how_to_resume}"
 
+    def _newest(self) -> Packed | None:
+        """The newest checkpoint, if there is one; `UsageError` when it is of another number of ranks."""
+        packed, own = self._checkpoints.latest(self._note) if self._checkpoints is not None else None, self._ranks.size
+        begun = own if packed is None else packed.values["goal"].get("ranks", 1)
+        if begun != own:
+            raise UsageError(
+                f"This training was begun by {begun} processes, whose batches make up a step, and {own} would go on with it. "
+                f"Start it with `--nproc-per-node {begun}` (1: without torchrun), or begin anew with `--again`."
+            )
+        return packed
+
     def _goal(self) -> dict[str, Any]:
         """Where the training is bound for, at what rate and with how many ranks."""
         config = self._config
@@ -109,22 +120,17 @@ class Record:
         Another length or patience gives one that had ended early another chance.
         """
         now, own = self._trainee.progress, self._goal()
-        if goal["ranks"] != own["ranks"]:
-            raise UsageError(
-                f"This training was begun by {goal['ranks']} processes, whose batches make up a step, and {own['ranks']} would go on "
-                f"with it. Start it with `--nproc-per-node {goal['ranks']}` (1: without torchrun), or begin anew with `--again`."
-            )
         self.rate = goal["rate"]
         longer = (goal["steps"], goal["budget_s"]) != (own["steps"], own["budget_s"])
-        if longer or goal["patience"] != own["patience"]:
+        if longer or goal.get("patience") != own["patience"]:
             now.over, now.since_best = False, 0
         if longer:
             now.entered = self.clock.progress(now.step), self.rate / (self._config.rate * now.slowed)
         self._tell_resumed(goal, longer)
 
     def _tell_resumed(self, goal: dict[str, Any], longer: bool) -> None:
-        place, config = self._place(), self._config
-        rate = config.rate * self._trainee.progress.slowed * rate_share(place["progress"], config.warmup)
+        place, config, now = self._place(), self._config, self._trainee.progress
+        rate = config.rate * now.slowed * rate_share(place["progress"], config.warmup, None if longer else now.entered)
         text = f"Goes on after step {place['step']}"
         if longer:
             done = place["progress"]
