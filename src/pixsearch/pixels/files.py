@@ -113,8 +113,8 @@ def write_picture(path: Path, pixels: Deep, alpha: Deep | None = None, quality: 
     """Write RGB (H, W, 3) or grey (H, W) `pixels` in the format of the suffix, beside `path` first and then renamed.
 
     `pixels` and `alpha` (H, W) are uint8 or uint16. `quality` is 1–100 for JPEG and WebP; at 100 WebP is lossless.
-    With `spend` the samples of `pixels` are lost on the way, which saves a copy of a large picture. Raises DataError when the format cannot hold them, MachineError when the disk or folder does not let them in,
-    UsageError for another `quality`.
+    With `spend` the samples of `pixels` are lost on the way, which saves a copy of a large picture. Raises DataError when
+    the format cannot hold them, MachineError when the disk or folder does not let them in, UsageError for another `quality`.
     """
     _check_fit(path, pixels, alpha)
     if not 1 <= quality <= 100:
