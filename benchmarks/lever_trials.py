@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch.nn import functional as F
 
 from pixsearch.data.patches import Patches
 from pixsearch.nn.build import Network
+from pixsearch.nn.modelfile import load_deployed
+from pixsearch.nn.reparam import Folded
 from pixsearch.tasks.base import Batch
 from pixsearch.train.compute import choose
 from pixsearch.train.config import TrainConfig
@@ -20,6 +23,13 @@ from pixsearch.train.trainee import Trainee
 
 class Trial:
     """The trainer's own way: every hook does what `fit` does."""
+
+    def begin(self, network: Network, teacher: Path | None) -> None:
+        """Before the first step."""
+
+    def step(self, trainee: Trainee, inputs: list[Tensor], truth: Tensor, progress: float) -> Tensor:
+        """The loss of a step."""
+        return self.loss(trainee(inputs), truth, progress)
 
     def draw(self, patches: Patches, step: int, progress: float) -> Batch:
         """The batch of a step."""
@@ -37,6 +47,39 @@ class Trial:
     def result(self, trainee: Trainee) -> Network:
         """The trained network."""
         return trainee.averaged()
+
+
+class Teach(Trial):
+    """Half of the loss is the distance to what a larger trained network makes of the batch (Hinton et al. 2015).
+
+    `features` weighs the distance of their maps. A map is the mean square over the channels that enter the last convolution, at unit length (Zagoruyko and Komodakis 2017).
+    """
+
+    def __init__(self, features: float = 0.0) -> None:
+        self.features = features
+        self.seen: list[Tensor] = []
+
+    def begin(self, network: Network, teacher: Path | None) -> None:
+        """Read the teacher and listen to both networks."""
+        if teacher is None:
+            raise SystemExit("Name a trained model with --teacher for this row.")
+        self.teacher = load_deployed(teacher)[0].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for each in (self.teacher, network):
+            last = [module for module in each.modules() if isinstance(module, torch.nn.Conv2d | Folded)][-1]
+            last.register_forward_pre_hook(lambda _module, inputs: self.seen.append(inputs[0]))
+
+    def step(self, trainee: Trainee, inputs: list[Tensor], truth: Tensor, progress: float) -> Tensor:
+        """Both distances, and that of the maps."""
+        del progress
+        self.seen.clear()
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            wanted = self.teacher(*inputs).float()
+        output = trainee(inputs)
+        loss = (F.l1_loss(output, truth) + F.l1_loss(output, wanted)) / 2
+        if self.features:
+            theirs, ours = (F.normalize(maps.float().square().mean(1).flatten(1)) for maps in self.seen)
+            loss = loss + self.features * (theirs - ours).square().sum(1).mean()
+        return loss
 
 
 class FinishL2(Trial):
@@ -119,21 +162,24 @@ TRIALS: dict[str, Any] = {
     "detailed half of the patches": Mine,
     "frequency term": Frequency,
     "mean of the last checkpoints": MeanOfLast,
+    "teacher": Teach,
+    "teacher and its features": lambda: Teach(0.05),
 }
 
 
-def fit_trial(network: Network, patches: Patches, config: TrainConfig, trial: Trial) -> Network:
+def fit_trial(network: Network, patches: Patches, config: TrainConfig, trial: Trial, teacher: Path | None) -> Network:
     """Train `network` for `config.steps` as `fit` does, with the trial's change."""
     compute = choose(config)
     trainee = Trainee(network, config, compute)
     names = [port.name for port in network.signature.inputs]
     assert config.steps is not None
+    trial.begin(trainee.network, teacher)
     with compute.in_charge():
         for step in range(config.steps):
             progress = (step + 0.5) / config.steps
             batch = trial.draw(patches, step, progress)
             inputs = [compute.move(torch.from_numpy(batch.inputs[name])) for name in names]
-            loss = trial.loss(trainee(inputs), compute.move(torch.from_numpy(batch.truth)), progress)
+            loss = trial.step(trainee, inputs, compute.move(torch.from_numpy(batch.truth)), progress)
             trainee.learn(loss, config.rate * rate_share(progress, config.warmup))
             trial.after(trainee, progress)
     return trial.result(trainee)

@@ -1,9 +1,9 @@
 """What each lever of the trainer is worth: one change at a time, all given the same processor time.
 
 A row is a network and the settings in which it differs from the trainer's defaults, or a trial: a lever that the trainer does not
-have, as a change of its loop. It takes as many steps as fit into the time, by
-the speed measured before it begins, so that a lever that makes steps slower pays for it. The averaged weights of the end are
-scored on all pictures of each folder of --val. Every finished row is kept, so the script goes on where it was stopped.
+have, as a change of its loop. It takes as many steps as fit into the time, by the speed measured before it begins, so that a lever that
+makes steps slower pays for it. The averaged weights of the end are scored on all pictures of each folder of --val. Every
+finished row is kept, so the script goes on where it was stopped.
 
     python benchmarks/train_levers.py --data photos/train --val photos/Set5 photos/B100 [--cpu-seconds 240] [--only ROW ...]
     python benchmarks/train_levers.py --data photos/train --val photos/Set5 photos/B100 --rows
@@ -58,6 +58,20 @@ ROWS = (
     *(Row(name) for name in TRIALS),
 )
 
+NETWORKS = (
+    "plain-m4c16",
+    "conv3-m4c16-hardswish",
+    "conv3-m7c12-leaky",
+    "conv3-m6c13-leaky",
+    "dw3-m9c27-leaky",
+    "ib3-m6c16h32-leaky",
+    "s2d-conv3-m5c27-leaky",
+    "s2d-conv3-m4c30-leaky",
+)
+"""Candidates for the best hand-picked network under 2.4 G multiply-adds."""
+
+ROW_SETS = {"levers": ROWS, "networks": tuple(Row(name, name) for name in NETWORKS)}
+
 
 def main() -> None:
     options = read_options()
@@ -68,23 +82,25 @@ def main() -> None:
     if not options.rows:
         task = TaskConfig(scale=2).make()
         data = open_data(DataConfig(photos=(options.data,), val=(options.val[0],)), task)
-        for row in ROWS:
+        for row in ROW_SETS[options.set]:
             if row.name not in results["rows"] and (not options.only or row.name in options.only):
                 print(f"{row.name} …", flush=True)
                 done = train(row, data, task, options)
                 results = read_json(options.results) if options.results.exists() else results  # another process may have added rows
                 results["rows"][row.name] = done
                 write_json(options.results, results)
-    print(table(results))
+    print(table(results, ROW_SETS[options.set]))
 
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="photos to train on")
     parser.add_argument("--val", type=Path, required=True, nargs="+", help="folders of photos to score on")
+    parser.add_argument("--set", choices=ROW_SETS, default="levers", help="levers of one network, or networks with the defaults")
     parser.add_argument("--cpu-seconds", type=float, default=240.0, help="of each row")
     parser.add_argument("--only", nargs="+", default=[], metavar="ROW")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "train_levers.json")
+    parser.add_argument("--teacher", type=Path, help="the trained model of the rows that have a teacher")
     parser.add_argument("--rows", action="store_true", help="only show which rows are done")
     return parser.parse_args()
 
@@ -92,10 +108,10 @@ def read_options() -> argparse.Namespace:
 def train(row: Row, data: Data, task: Task, options: argparse.Namespace) -> dict[str, Any]:
     """The row's scores by folder, its steps and what they took."""
     settings = {"threads": 1, "seed": 0, **row.settings}
-    per_step = seconds(row, data, task, settings, WARM + TIMED) / TIMED
+    per_step = seconds(row, data, task, settings, options.teacher)
     config = TrainConfig(steps=max(1, round(options.cpu_seconds / per_step)), **settings)
     began = time.process_time()
-    trained = deploy(run(row, data, task, config))
+    trained = deploy(run(row, data, task, config, options.teacher))
     took = time.process_time() - began
     scores = {path.name: validate(trained, open_pictures([path], task, DataConfig()), task)["psnr_db"] for path in options.val}
     return {
@@ -109,24 +125,24 @@ def train(row: Row, data: Data, task: Task, options: argparse.Namespace) -> dict
     }
 
 
-def seconds(row: Row, data: Data, task: Task, settings: dict[str, Any], steps: int) -> float:
-    """Processor time of the last `TIMED` of so many steps."""
-    run(row, data, task, TrainConfig(steps=WARM, **settings))
+def seconds(row: Row, data: Data, task: Task, settings: dict[str, Any], teacher: Path | None) -> float:
+    """Processor time of a step, the first few not counted."""
+    run(row, data, task, TrainConfig(steps=WARM, **settings), teacher)
     began = time.process_time()
-    run(row, data, task, TrainConfig(steps=steps - WARM, **settings))
-    return time.process_time() - began
+    run(row, data, task, TrainConfig(steps=TIMED, **settings), teacher)
+    return (time.process_time() - began) / TIMED
 
 
-def run(row: Row, data: Data, task: Task, config: TrainConfig) -> Any:
+def run(row: Row, data: Data, task: Task, config: TrainConfig, teacher: Path | None) -> Any:
     patches = Patches(data.train, task, batch=config.batch, patch=config.patch, seed=config.seed)
     fresh = build(network(row.network, task.signature), task.signature, branches=config.branches, seed=config.seed)
-    return fit_trial(fresh, patches, config, TRIALS[row.name]()) if row.name in TRIALS else fit(fresh, patches, config)
+    return fit_trial(fresh, patches, config, TRIALS[row.name](), teacher) if row.name in TRIALS else fit(fresh, patches, config)
 
 
-def table(results: dict[str, Any]) -> str:
+def table(results: dict[str, Any], rows: tuple[Row, ...]) -> str:
     folders = results["protocol"]["val"]
     lines = [["lever", "network", "steps", "ms a step", *folders], ["---", "---", *["---:"] * (2 + len(folders))]]
-    for row in ROWS:
+    for row in rows:
         done = results["rows"].get(row.name)
         known = [str(done["steps"]), f"{done['ms_per_step']:.1f}"] if done else ["not run"] * 2
         scores = [f"{done['psnr_db'][folder]:.2f}" if done else "not run" for folder in folders]
