@@ -52,7 +52,8 @@ class Trial:
 class Teach(Trial):
     """Half of the loss is the distance to what a larger trained network makes of the batch (Hinton et al. 2015).
 
-    `features` weighs the distance of their maps. A map is the mean square over the channels that enter the last convolution, at unit length (Zagoruyko and Komodakis 2017).
+    `features` weighs the distance of their maps: the mean square over the channels that enter the last convolution, at unit
+    length (Zagoruyko and Komodakis 2017).
     """
 
     def __init__(self, features: float = 0.0) -> None:

@@ -1,17 +1,18 @@
-"""What each lever of the trainer is worth: one change at a time, all given the same processor time.
+"""What each lever of the trainer is worth: one change at a time, all given the same time.
 
 A row is a network and the settings in which it differs from the trainer's defaults, or a trial: a lever that the trainer does not
-have, as a change of its loop. It takes as many steps as fit into the time, by the speed measured before it begins, so that a lever that
-makes steps slower pays for it. The averaged weights of the end are scored on all pictures of each folder of --val. Every
+have, as a change of its loop. It takes as many steps as fit into the time that the defaults take for --steps, by the ratio of their
+speeds measured in turns before it begins, so that a lever that makes steps slower pays for it. The averaged weights of the end are scored on all pictures of each folder of --val. Every
 finished row is kept, so the script goes on where it was stopped.
 
-    python benchmarks/train_levers.py --data photos/train --val photos/Set5 photos/B100 [--cpu-seconds 240] [--only ROW ...]
+    python benchmarks/train_levers.py --data photos/train --val photos/Set5 photos/B100 [--steps 20000] [--only ROW ...]
     python benchmarks/train_levers.py --data photos/train --val photos/Set5 photos/B100 --rows
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ from pixsearch.train.loop import fit
 from pixsearch.train.validate import validate
 
 HERE = Path(__file__).parent
-WARM, TIMED = 30, 120  # steps
+TURNS, TIMED = 5, 40  # to compare speeds: turns, and steps in each
 
 
 class Row(NamedTuple):
@@ -75,7 +76,7 @@ ROW_SETS = {"levers": ROWS, "networks": tuple(Row(name, name) for name in NETWOR
 
 def main() -> None:
     options = read_options()
-    protocol = {"cpu_seconds": options.cpu_seconds, "scale": 2, "data": options.data.name, "val": [path.name for path in options.val]}
+    protocol = {"steps": options.steps, "scale": 2, "data": options.data.name, "val": [path.name for path in options.val]}
     results = read_json(options.results) if options.results.exists() else {"protocol": protocol, "machine": environment(), "rows": {}}
     if results["protocol"] != protocol:
         raise SystemExit(f"`{options.results}` was begun with {results['protocol']}. Give another `--results`.")
@@ -97,7 +98,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="photos to train on")
     parser.add_argument("--val", type=Path, required=True, nargs="+", help="folders of photos to score on")
     parser.add_argument("--set", choices=ROW_SETS, default="levers", help="levers of one network, or networks with the defaults")
-    parser.add_argument("--cpu-seconds", type=float, default=240.0, help="of each row")
+    parser.add_argument("--steps", type=int, default=20_000, help="steps that the defaults take in a row's time")
     parser.add_argument("--only", nargs="+", default=[], metavar="ROW")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "train_levers.json")
     parser.add_argument("--teacher", type=Path, help="the trained model of the rows that have a teacher")
@@ -108,8 +109,8 @@ def read_options() -> argparse.Namespace:
 def train(row: Row, data: Data, task: Task, options: argparse.Namespace) -> dict[str, Any]:
     """The row's scores by folder, its steps and what they took."""
     settings = {"threads": 1, "seed": 0, **row.settings}
-    per_step = seconds(row, data, task, settings, options.teacher)
-    config = TrainConfig(steps=max(1, round(options.cpu_seconds / per_step)), **settings)
+    slower = slowness(row, data, task, settings, options.teacher)
+    config = TrainConfig(steps=round(options.steps / slower), **settings)
     began = time.process_time()
     trained = deploy(run(row, data, task, config, options.teacher))
     took = time.process_time() - began
@@ -118,19 +119,24 @@ def train(row: Row, data: Data, task: Task, options: argparse.Namespace) -> dict
         "network": row.network,
         "settings": dict(row.settings),
         "steps": config.steps,
-        "ms_per_step": round(per_step * 1000, 2),
+        "slower": round(slower, 3),
         "cpu_s": round(took, 1),
         "psnr_db": {name: round(score, 4) for name, score in scores.items()},
         "date": datetime.now(UTC).date().isoformat(),
     }
 
 
-def seconds(row: Row, data: Data, task: Task, settings: dict[str, Any], teacher: Path | None) -> float:
-    """Processor time of a step, the first few not counted."""
-    run(row, data, task, TrainConfig(steps=WARM, **settings), teacher)
-    began = time.process_time()
-    run(row, data, task, TrainConfig(steps=TIMED, **settings), teacher)
-    return (time.process_time() - began) / TIMED
+def slowness(row: Row, data: Data, task: Task, settings: dict[str, Any], teacher: Path | None) -> float:
+    """How many times the processor time of a step with the defaults a step of the row takes; both in turns, the first not counted."""
+    ratios = []
+    for _ in range(1 + TURNS):
+        spent = []
+        for each, with_settings in ((ROWS[0], {"threads": 1, "seed": 0}), (row, settings)):
+            began = time.process_time()
+            run(each, data, task, TrainConfig(steps=TIMED, **with_settings), teacher)
+            spent.append(time.process_time() - began)
+        ratios.append(spent[1] / spent[0])
+    return statistics.median(ratios[1:])
 
 
 def run(row: Row, data: Data, task: Task, config: TrainConfig, teacher: Path | None) -> Any:
@@ -141,10 +147,10 @@ def run(row: Row, data: Data, task: Task, config: TrainConfig, teacher: Path | N
 
 def table(results: dict[str, Any], rows: tuple[Row, ...]) -> str:
     folders = results["protocol"]["val"]
-    lines = [["lever", "network", "steps", "ms a step", *folders], ["---", "---", *["---:"] * (2 + len(folders))]]
+    lines = [["lever", "network", "steps", "time of a step", *folders], ["---", "---", *["---:"] * (2 + len(folders))]]
     for row in rows:
         done = results["rows"].get(row.name)
-        known = [str(done["steps"]), f"{done['ms_per_step']:.1f}"] if done else ["not run"] * 2
+        known = [str(done["steps"]), f"{done['slower']:.2f} ×"] if done else ["not run"] * 2
         scores = [f"{done['psnr_db'][folder]:.2f}" if done else "not run" for folder in folders]
         lines.append([row.name, row.network, *known, *scores])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
