@@ -1,9 +1,9 @@
 """What each lever of the trainer is worth: one change at a time, all given the same time.
 
 A row is a network and the settings in which it differs from the trainer's defaults, or a trial: a lever that the trainer does not
-have, as a change of its loop. It takes as many steps as fit into the time that the defaults take for --steps, by the ratio of their
-speeds measured in turns before it begins, so that a lever that makes steps slower pays for it. The averaged weights of the end are scored on all pictures of each folder of --val. Every
-finished row is kept, so the script goes on where it was stopped.
+have, as a change of its loop. It takes as many steps as fit into the time that the defaults take for --steps, by the ratio of
+their speeds measured in turns before it begins, so that a lever that makes steps slower pays for it. The averaged weights of
+the end are scored on all pictures of each folder of --val. Every finished row is kept, so the script goes on where it was stopped.
 
     python benchmarks/train_levers.py --data photos/train --val photos/Set5 photos/B100 [--steps 20000] [--only ROW ...]
     python benchmarks/train_levers.py --data photos/train --val photos/Set5 photos/B100 --rows
