@@ -40,9 +40,13 @@ def test_no_argument_shows_the_help() -> None:
     assert told.code == 2
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_complete_the_subcommands(shell: str) -> None:
     told = pixsearch(
-        _PIXSEARCH_COMPLETE=f"complete_{shell}", COMP_WORDS="pixsearch se", COMP_CWORD="1", _TYPER_COMPLETE_ARGS="pixsearch se"
+        _PIXSEARCH_COMPLETE=f"complete_{shell}",
+        COMP_WORDS="pixsearch se",
+        COMP_CWORD="1",
+        _TYPER_COMPLETE_ARGS="pixsearch se",
+        _TYPER_COMPLETE_FISH_ACTION="get-args",
     )
     assert "search" in told.out

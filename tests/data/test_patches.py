@@ -11,7 +11,7 @@ import pytest
 from pixsearch.data.cache import build_cache
 from pixsearch.data.index import scan
 from pixsearch.data.pairs import find_pairs
-from pixsearch.data.patches import SYMMETRIES, Patches
+from pixsearch.data.patches import Patches, turned
 from pixsearch.errors import DataError
 from pixsearch.tasks.base import Batch, make_task
 from pixsearch.tasks.sr import SuperResolution
@@ -99,16 +99,12 @@ def test_every_patch_is_cut_from_a_picture_and_every_turn_occurs(blocks):
     assert seen == set(range(8))
 
 
-def test_the_symmetries_are_the_eight_of_the_square():
-    source = np.arange(5 * 5 * 3, dtype=np.uint8).reshape(5, 5, 3)
-    results = []
-    for turn in SYMMETRIES:
-        target = np.zeros_like(source)
-        turn(source, target)
-        results.append(target.tobytes())
-    transposed = source.swapaxes(0, 1)
-    expected = {np.rot90(picture, k).tobytes() for picture in (source, transposed) for k in range(4)}
-    assert set(results) == expected
+def test_the_turns_are_the_eight_of_the_square():
+    source = np.arange(2 * 5 * 5, dtype=np.float32).reshape(2, 5, 5)
+    results = turned(np.repeat(source[None], 8, axis=0), np.arange(8))
+    transposed = source.swapaxes(-1, -2)
+    expected = {np.rot90(planes, k, (-2, -1)).tobytes() for planes in (source, transposed) for k in range(4)}
+    assert {planes.tobytes() for planes in results} == expected
     assert len(expected) == 8
 
 

@@ -109,9 +109,14 @@ class TestTask:
 
     @pytest.mark.parametrize("turn", SYMMETRIES.values(), ids=SYMMETRIES)
     def test_encoding_turns_with_the_picture(self, task, photo, turn):
-        """Patches are turned before they are encoded; input and truth then still belong together."""
-        planes = task.encode_truth(photo)
-        assert np.array_equal(task.encode_truth(turn(photo)), np.moveaxis(turn(np.moveaxis(planes, 0, -1)), -1, 0))
+        """Patches are encoded and then turned; input and truth then still belong together."""
+
+        def encoded_then_turned(planes):
+            return np.moveaxis(turn(np.moveaxis(planes, 0, -1)), -1, 0)
+
+        assert np.array_equal(task.encode_truth(turn(photo)), encoded_then_turned(task.encode_truth(photo)))
+        for name, picture in task.degrade(photo).inputs.items():
+            assert np.array_equal(task.encode(name, turn(picture)), encoded_then_turned(task.encode(name, picture)))
 
     def test_baseline_is_a_sensible_output(self, task, photo):
         pair = task.degrade(photo)

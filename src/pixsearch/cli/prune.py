@@ -41,7 +41,8 @@ def prune(
     \b
     Examples:
       pixsearch prune runs/phone --keep-macs 0.6 --budget 5m
-      pixsearch prune runs/phone/train/model.safetensors --keep-macs 0.5 --steps 2000 --out runs/half
+      pixsearch prune runs/phone/train/model.safetensors --keep-macs 0.5 \\
+          --steps 2000 --out runs/half
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import Launch, prune_stage

@@ -19,7 +19,7 @@ def report(
     \b
     Examples:
       pixsearch report runs/phone
-      pixsearch report runs/phone --json | python -c "import json, sys; print(json.load(sys.stdin)['report'])"
+      pixsearch report runs/phone --json > report.json
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import report_stage

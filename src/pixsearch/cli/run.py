@@ -42,7 +42,8 @@ def run(
 
     \b
     Examples:
-      pixsearch run photos/ --scale 2 --objective psnr --objective "latency@local<=40ms" --budget 30m --out runs/phone
+      pixsearch run photos/ --scale 2 --objective psnr \\
+          --objective "latency@local<=40ms" --budget 30m --out runs/phone
       pixsearch run sample_images/demo.yaml --dry-run
     """
     from pixsearch.cli.chain import Chain

@@ -90,8 +90,8 @@ def _one(model: OnnxModel, source: Path, target: Path, memory_bytes: int, note: 
     begun = time.perf_counter()
     result = _through(model, source, target, memory_bytes)
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(target, result.pixels, result.alpha)
     height, width = result.pixels.shape[:2]
+    write_picture(target, result.pixels, result.alpha, spend=True)
     done = {"source": str(source), "file": str(target), "width": width, "height": height, "seconds": time.perf_counter() - begun}
     note("applied", **done)
     return done

@@ -44,7 +44,7 @@ class Folded(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) → (N, outputs, H, W)."""
         weight, bias = self.fold()
-        return F.conv2d(x, weight, bias, padding=self.kernel // 2)
+        return F.conv2d(x, weight.contiguous(memory_format=torch.channels_last), bias, padding=self.kernel // 2)
 
     def _plus_identity(self, weight: Tensor) -> Tensor:
         if not self.identity:

@@ -109,18 +109,18 @@ def read_decoded(path: Path, max_pixels: int = MAX_PIXELS) -> Decoded:
     return _channels(samples)
 
 
-def write_picture(path: Path, pixels: Deep, alpha: Deep | None = None, quality: int = 95) -> None:
+def write_picture(path: Path, pixels: Deep, alpha: Deep | None = None, quality: int = 95, *, spend: bool = False) -> None:
     """Write RGB (H, W, 3) or grey (H, W) `pixels` in the format of the suffix, beside `path` first and then renamed.
 
     `pixels` and `alpha` (H, W) are uint8 or uint16. `quality` is 1–100 for JPEG and WebP; at 100 WebP is lossless.
-    Raises DataError when the format cannot hold them, MachineError when the disk or folder does not let them in,
-    UsageError for another `quality`.
+    With `spend` the samples of `pixels` are lost on the way, which saves a copy of a large picture. Raises DataError when
+    the format cannot hold them, MachineError when the disk or folder does not let them in, UsageError for another `quality`.
     """
     _check_fit(path, pixels, alpha)
     if not 1 <= quality <= 100:
         raise UsageError(f"`quality` is {quality}. Give 1 to 100.")
     suffix = path.suffix.lower()
-    done, encoded = cv2.imencode(suffix, _bgr(pixels, alpha), _flags(suffix, quality))
+    done, encoded = cv2.imencode(suffix, _bgr(pixels, alpha, spend), _flags(suffix, quality))
     if not done:
         raise DataError(f"`{path.name}` could not be encoded from {pixels.shape} {pixels.dtype} samples. Choose another format.")
     _replace(path, encoded.data)
@@ -213,10 +213,13 @@ def _check_fit(path: Path, pixels: Deep, alpha: Deep | None) -> None:
         raise DataError(f"`{path.name}` cannot hold {pixels.shape[1]}×{pixels.shape[0]} pixels: {holds.longest} a side at most. Write PNG.")
 
 
-def _bgr(pixels: Deep, alpha: Deep | None) -> npt.NDArray[np.generic]:
+def _bgr(pixels: Deep, alpha: Deep | None, spend: bool) -> npt.NDArray[np.generic]:
     if pixels.ndim == 2 and alpha is None:
         return pixels
-    bgr = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR if pixels.ndim == 2 else cv2.COLOR_RGB2BGR)
+    if pixels.ndim == 2:
+        bgr = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+    else:
+        bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR, dst=pixels if spend else None)
     return bgr if alpha is None else np.dstack([bgr, alpha])
 
 

@@ -90,12 +90,13 @@ class Task(ABC):
     def encode(self, name: str, pictures: Picture) -> Planes:
         """What the network sees of the input called `name`: (…, H, W, 3) → planes (…, C, H, W).
 
+        A picture that is turned or mirrored gives turned planes: patches are turned after they are encoded.
         `pictures` are uint8, or float32 of 0…255 where a picture is deeper than 8 bits.
         """
 
     @abstractmethod
     def encode_truth(self, pictures: Picture) -> Planes:
-        """The planes a network is to produce: uint8 (…, H, W, 3) → (…, C, H, W)."""
+        """The planes a network is to produce: uint8 (…, H, W, 3) → (…, C, H, W); turned with the picture, as those of `encode`."""
 
     @abstractmethod
     def decode(self, output: Planes, inputs: dict[str, Picture]) -> Picture:

@@ -1,0 +1,165 @@
+"""The quality that `pixsearch train` reaches from nothing, for networks of three sizes, each within its processor time.
+
+A row is one `pixsearch train` of a network on one thread for a number of steps that fits into the row's minutes; the averaged weights of
+the end are scored, never a checkpoint that was chosen. A row that is stopped goes on from its checkpoint the next time. The
+trained models are copied to benchmarks/models.
+
+    python benchmarks/train_quality.py --data photos/train --val photos/Set5 photos/B100 [--only ROW ...] [--seeds 0]
+    python benchmarks/train_quality.py --data photos/train --val photos/Set5 photos/B100 --rows
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from networks import network
+from pixsearch.bench.accuracy import Accuracy, difference
+from pixsearch.data.config import DataConfig
+from pixsearch.data.open import open_pictures
+from pixsearch.events import read_events
+from pixsearch.nn.modelfile import load_deployed
+from pixsearch.rundir import environment, read_json, write_json
+from pixsearch.tasks.base import Scores, Task
+from pixsearch.tasks.config import TaskConfig
+from pixsearch.train.validate import Figures, score_baseline, validate
+
+HERE = Path(__file__).parent
+
+
+class Row(NamedTuple):
+    """What is trained, for how many steps, and the minutes of processor time that may take."""
+
+    name: str
+    network: str
+    minutes: int
+    steps: int
+    options: tuple[str, ...] = ()
+
+
+ROWS: tuple[Row, ...] = (Row("4 layers of 16", "plain-m4c16", 120, 270_000),)
+
+
+def main() -> None:
+    options = read_options()
+    task = TaskConfig(scale=2).make()
+    for seed in options.seeds:
+        for row in ROWS:
+            results = load(options)
+            if not options.rows and "psnr_db" not in results["rows"].get(key(row, seed), {}) and options.only in ([], [row.name]):
+                train(row, seed, task, options)
+    print(table(load(options), options))
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="photos to train on")
+    parser.add_argument(
+        "--val", type=Path, required=True, nargs="+", help="folders of photos to score on; the first gives the learning curve"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--only", nargs=1, default=[], metavar="ROW")
+    parser.add_argument("--results", type=Path, default=HERE / "results" / "train_quality.json")
+    parser.add_argument("--work", type=Path, default=Path("runs") / "train_quality", help="where trainings and their checkpoints go")
+    parser.add_argument("--rows", action="store_true", help="only show which rows are done")
+    return parser.parse_args()
+
+
+def key(row: Row, seed: int) -> str:
+    """The row's place in the results: another network or length is another result."""
+    return "/".join([row.network, str(row.steps), *row.options, f"seed {seed}"])
+
+
+def load(options: argparse.Namespace) -> dict[str, Any]:
+    results: dict[str, Any] = read_json(options.results) if options.results.exists() else {"machine": environment(), "rows": {}}
+    return results
+
+
+def save(options: argparse.Namespace, row: Row, seed: int, fields: dict[str, Any]) -> None:
+    """Add to the row's result; rows may be trained side by side, so the file is read anew."""
+    results = load(options)
+    results["rows"].setdefault(key(row, seed), {}).update(fields)
+    write_json(options.results, results)
+
+
+def train(row: Row, seed: int, task: Task, options: argparse.Namespace) -> None:
+    """Train the row, or go on with it, and score what comes out."""
+    run = options.work / key(row, seed).replace("/", "-").replace(" ", "-")
+    genotype = run.parent / f"{run.name}.json"
+    genotype.parent.mkdir(parents=True, exist_ok=True)
+    write_json(genotype, network(row.network, task.signature).to_json())
+    source = ["--arch", str(genotype), "--scale", str(task.scale), "--data", str(options.data), "--val", str(options.val[0])]
+    length = ["--steps", str(row.steps), "--threads", "1", "--seed", str(seed), *row.options]
+    what = ["--resume", str(run)] if (run / "train" / "checkpoints").exists() else [*source, *length, "--out", str(run), "--again"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "pixsearch.cli", "train", *what]
+    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = load(options)["rows"].get(key(row, seed), {}).get("cpu_s", 0.0)
+    used += after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    save(options, row, seed, {"cpu_s": round(used, 1)})
+    if done.returncode:
+        raise SystemExit(f"`{row.name}` stopped with exit code {done.returncode}; the same command goes on with it.")
+    model = HERE / "models" / f"{row.network}-x{task.scale}-seed{seed}.safetensors"
+    model.parent.mkdir(exist_ok=True)
+    shutil.copyfile(run / "train" / "model.safetensors", model)
+    save(options, row, seed, scores(row, run, model, task, options))
+
+
+def scores(row: Row, run: Path, model: Path, task: Task, options: argparse.Namespace) -> dict[str, Any]:
+    """The figures of a trained row: on each folder the mean, and the gain over the baseline with its interval over pictures."""
+    trained, card = load_deployed(model)
+    found: dict[str, Any] = {
+        "network": row.network,
+        "macs_720p": card.macs_720p,
+        "params": card.params,
+        "psnr_db": {},
+        "gain_db": {},
+        "ssim": {},
+    }
+    for folder in options.val:
+        pictures = open_pictures([folder], task, DataConfig())
+        figures, baseline = validate(trained, pictures, task), score_baseline(pictures, task)
+        gain = difference(accuracy(figures), accuracy(baseline), seed=0)
+        found["psnr_db"][folder.name] = round(figures["psnr_db"], 4)
+        found["ssim"][folder.name] = round(figures["ssim"], 5)
+        found["gain_db"][folder.name] = [round(value, 4) for value in (gain.mean_db, *(gain.interval_db or ()))]
+    events = [event for event in read_events(run / "train" / "events.jsonl") if event["kind"] == "validation"]
+    found["curve"] = [[round(event["progress"], 4), round(event["psnr_db"], 4)] for event in events]
+    return {**found, "date": datetime.now(UTC).date().isoformat()}
+
+
+def accuracy(figures: Figures) -> Accuracy:
+    return Accuracy({name: Scores(values["psnr_db"], values["ssim"]) for name, values in figures["pictures"].items()})
+
+
+def table(results: dict[str, Any], options: argparse.Namespace) -> str:
+    """The rows in Markdown; what was not run says so."""
+    folders = [path.name for path in options.val]
+    heads = ["row", "network", "multiply-adds", "seed", "steps", "CPU min", *folders, *(f"over bicubic, {name}" for name in folders)]
+    lines = [heads, ["---"] * len(heads)]
+    for row in ROWS:
+        for seed in options.seeds:
+            done = results["rows"].get(key(row, seed), {})
+            cells = [f"{row.name}, {row.minutes} min", row.network]
+            if "psnr_db" not in done:
+                share = f"not finished ({done['cpu_s'] / 60:.0f} CPU min)" if "cpu_s" in done else "not run"
+                lines.append([*cells, "", str(seed), str(row.steps), share, *[""] * 2 * len(folders)])
+                continue
+            figures = [f"{done['psnr_db'][name]:.2f}" for name in folders]
+            gains = ["+{:.2f} ({:+.2f} … {:+.2f})".format(*done["gain_db"][name]) for name in folders]
+            lines.append(
+                [*cells, f"{done['macs_720p'] / 1e9:.2f} G", str(seed), str(row.steps), f"{done['cpu_s'] / 60:.0f}", *figures, *gains]
+            )
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+if __name__ == "__main__":
+    main()
