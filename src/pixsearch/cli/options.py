@@ -10,6 +10,7 @@ import typer
 DATA = "Photos"
 RECORD = "Record and output"
 BUDGET = "Budget"
+WORKERS = "Workers"
 
 Photos = Annotated[
     list[Path] | None, typer.Option("--data", help="Photos to train from: folders or files; repeat it.", rich_help_panel=DATA)
@@ -56,6 +57,40 @@ Patch = Annotated[int | None, typer.Option("--patch", help="Side of an input pat
 Threads = Annotated[int | None, typer.Option("--threads", help="Torch threads of the training.", rich_help_panel=BUDGET)]
 Device = Annotated[
     str | None, typer.Option("--device", help="cpu, cuda, cuda:1; by default the GPU if there is one.", rich_help_panel=BUDGET)
+]
+
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", help="Processes that train candidates, one torch thread each unless --threads says more.", rich_help_panel=WORKERS
+    ),
+]
+Executor = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        metavar="inprocess|pool|ray",
+        help="Where candidates are trained; --workers alone means pool.",
+        rich_help_panel=WORKERS,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address", metavar="auto|HOST:PORT", help="A Ray cluster that runs already; its nodes must see --cache.", rich_help_panel=WORKERS
+    ),
+]
+CandidateLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--candidate-limit", metavar="TIME", help="End a candidate that takes longer, e.g. 5m (with workers).", rich_help_panel=WORKERS
+    ),
+]
+CandidateMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--candidate-memory", metavar="SIZE", help="End a candidate that takes more, e.g. 4GiB (with workers).", rich_help_panel=WORKERS
+    ),
 ]
 
 
