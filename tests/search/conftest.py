@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -106,9 +107,11 @@ def toy(tmp_path: Path) -> Toy:
 def ray_cluster() -> Iterator[None]:
     """One cluster on this computer for all tests; executors find it and leave it running."""
     ray = pytest.importorskip("ray", reason="Ray is not installed (`pip install pixsearch[ray]`): its executor is NOT tested")
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
-    yield
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+        yield
+        ray.shutdown()
 
 
 @pytest.fixture(params=EXECUTORS.names())

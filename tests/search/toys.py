@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from pixsearch.errors import DataError
 from pixsearch.search.bounds import closed_form
-from pixsearch.search.evaluators.base import Evaluator
+from pixsearch.search.evaluators.base import Evaluator, RecordedLatency
 from pixsearch.search.scored import Fidelity, Scored
 from pixsearch.signature import Port, Signature
 from pixsearch.space.base import Genotype, Space
 
+LATENCY = "latency@local/1280x720/float/1t"
 SIGNATURE = Signature("sr", 2, "y", (Port("input", 1),), Port("output", 1))
 
 
@@ -106,3 +111,68 @@ class Formula(Evaluator):
         self.evaluated.append(genotype.id)
         figures = {"psnr": quality(genotype), "ssim": 0.9, **closed_form(self.space, genotype)}
         return Scored(genotype, self.hook(genotype, figures) if self.hook else figures)
+
+
+class Perilous(Formula):
+    """Does something bad to the process that evaluates the genotype `victim`."""
+
+    def __init__(self, space: ToySpace, victim: str, peril: Callable[[], None]) -> None:
+        super().__init__(space)
+        self.victim, self.peril = victim, peril
+
+    def evaluate(self, genotype: Word, fidelity: Fidelity, measured: Mapping[str, float]) -> Scored:
+        if genotype.id == self.victim:
+            self.peril()
+        return super().evaluate(genotype, fidelity, measured)
+
+
+def be_killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hang() -> None:
+    time.sleep(600)
+
+
+def eat() -> None:
+    eaten = []
+    for _ in range(100):
+        eaten.append(b"x" * 2**26)
+        time.sleep(0.05)
+
+
+class Quiet(Formula):
+    """Measures a latency, and counts with each how many evaluations were going on meanwhile, by files in `folder`."""
+
+    def __init__(self, space: ToySpace, folder: Path) -> None:
+        super().__init__(space)
+        self.folder = folder
+        self.going_on: list[int] = []
+
+    def measure(self, genotype: Word, recorded: RecordedLatency) -> dict[str, float]:
+        return {LATENCY: recorded(genotype, LATENCY, lambda: self._watch(genotype))}
+
+    def _watch(self, genotype: Word) -> float:
+        seen = set()
+        for _ in range(5):
+            seen |= set(self.folder.iterdir())
+            time.sleep(0.002)
+        self.going_on.append(len(seen))
+        return float(1 + sum(genotype.digits))
+
+    def evaluate(self, genotype: Word, fidelity: Fidelity, measured: Mapping[str, float]) -> Scored:
+        mark = self.folder / genotype.id
+        mark.touch()
+        time.sleep(0.01)
+        scored = super().evaluate(genotype, fidelity, measured)
+        mark.unlink()
+        return Scored(genotype, {**scored.figures, **measured})
+
+
+class Learner(Formula):
+    """Quality grows with the steps, and how much depends on the genotype, so that rungs rank differently."""
+
+    def evaluate(self, genotype: Word, fidelity: Fidelity, measured: Mapping[str, float]) -> Scored:
+        scored = super().evaluate(genotype, fidelity, measured)
+        lag = (int(genotype.id, 16) % 100) / 20 / fidelity.steps
+        return Scored(genotype, {**scored.figures, "psnr": scored.figures["psnr"] - lag})
