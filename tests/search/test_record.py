@@ -46,8 +46,8 @@ def test_candidates_come_back_as_they_were(toy: Any, log: Log, tmp_path: Path) -
     figures = {"psnr": 0.1 + 0.2, "macs_720p": 1e9 / 3}
     kept = [Scored(toy.space.smallest(), figures, "f", None, 1.5, 0.5), Scored(toy.space.largest(), {}, "f", "MemoryError: ")]
     record = opened(toy, log, tmp_path)
-    for number, one in enumerate(kept, 1):
-        record.keep(one, number)
+    for one in kept:
+        record.keep(one)
     again = opened(toy, log, tmp_path)
     assert [again.tried(one.genotype, "f") for one in kept] == kept
     assert again.tried(kept[0].genotype, "another fidelity") is None
@@ -58,7 +58,7 @@ def test_time_goes_on_where_the_record_ends(toy: Any, log: Log, tmp_path: Path) 
     now = [100.0]
     record = opened(toy, log, tmp_path, clock=lambda: now[0])
     now[0] = 130.0
-    record.keep(Scored(toy.space.smallest(), {}, "f"), 1)
+    record.keep(Scored(toy.space.smallest(), {}, "f"))
     now[0] = 9000.0
     again = opened(toy, log, tmp_path, clock=lambda: now[0])
     now[0] = 9005.0

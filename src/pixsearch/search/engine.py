@@ -102,10 +102,9 @@ class Engine:
         """`asked` in order, as far as the budget goes; what is in the record costs nothing."""
         self.evaluator.prepare(asked)
         fidelity = replace(rung, weights=self.evaluator.weights)
-        numbers = {genotype.id: number for number, genotype in enumerate(asked, len(self.tries) + 1)}
         fresh = [genotype for genotype in asked if self.record.tried(genotype, fidelity.name) is None]
         for one in self._tried(fresh, fidelity):
-            self.record.keep(one, numbers[one.id], **self.rungs.place(rung))
+            self.record.keep(one, **self.rungs.place(rung))
         known = [self.record.tried(genotype, fidelity.name) for genotype in asked]
         scored = [one for one in known if one is not None]
         self.tries += scored

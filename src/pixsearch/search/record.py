@@ -82,13 +82,13 @@ class Record:
         """Whether trying the candidate has ended the process too often to try again."""
         return deaths(self._past, genotype.id, fidelity, self._witness.state()) >= DEATHS
 
-    def keep(self, one: Scored, number: int, **place: int) -> None:
-        """Write a tried candidate down; `number` counts tries in the order they were asked for, `place` says at which rung."""
+    def keep(self, one: Scored, **place: int) -> None:
+        """Write a tried candidate down; `place` says at which rung. Its number is the order of recording."""
         self._count += 1
         self._tried[(one.id, one.fidelity)] = one
         fields = one.record(self._objectives)
         described = self._space.describe(one.genotype)
-        self._note("candidate", number=number, description=described, elapsed_s=self.elapsed(), **place, **fields)
+        self._note("candidate", number=self._count, description=described, elapsed_s=self.elapsed(), **place, **fields)
 
     def latency(self, genotype: Any, figure: str, measure: Callable[[], float]) -> float:
         """The recorded latency in ms, measured and recorded now when there is none; `MachineError` when that is deadly."""
