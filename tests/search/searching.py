@@ -1,7 +1,8 @@
 """Small real searches, each in a process of its own, for tests that kill them.
 
-Reads lines `RUN PHOTOS VAL` and perhaps `WORKERS`; for each it forks a process that searches, or goes on where RUN's record ends, and writes that
-process's number and, once it has ended, its exit status. What takes seconds to import is imported once, before.
+Reads lines `RUN PHOTOS VAL` and perhaps `WORKERS`; for each it forks a process that searches, or goes on where RUN's record
+ends, and writes that process's number and, once it has ended, its exit status. What takes seconds to import is imported
+once, before.
 """
 
 from __future__ import annotations

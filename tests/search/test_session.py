@@ -39,9 +39,7 @@ def data(pieces: tuple[Path, Path], task: Task) -> Data:
     return open_data(DataConfig(photos=(photos,), val=(val,)), task)
 
 
-def search(
-    run: Path, data: Data, task: Task, *, resume: bool = False, clock: Clock = time.monotonic, **settings: Any
-) -> dict[str, Any]:
+def search(run: Path, data: Data, task: Task, *, resume: bool = False, clock: Clock = time.monotonic, **settings: Any) -> dict[str, Any]:
     config = SearchConfig(**{**SMALL, "objectives": ("psnr", "macs_720p<=300M"), **settings})
     with Stage(run, "search", config, resume=resume) as stage:
         return search_stage(data, task, config, stage, clock=clock)

@@ -71,8 +71,13 @@ class Record:
 
     @property
     def count(self) -> int:
-        """How many candidates the record holds."""
+        """How many tries the record holds."""
         return self._count
+
+    @property
+    def candidates(self) -> int:
+        """How many candidates they are of: each counts once, however many rungs it was tried at."""
+        return len({id for id, _ in self._tried})
 
     def begin(self, genotype: Any, fidelity: str) -> None:
         """Write down that the candidate is being tried (or, with a figure's name, measured), in case it ends the process."""

@@ -152,7 +152,8 @@ def _note_start(search: _Search, data: Data) -> None:
             f"The photos have changed since `{search.stage.path}` was begun, so new candidates could not be compared with recorded "
             "ones. Restore them, or start a new run with another `--out`."
         )
-    search.record.note("resume", evaluated=search.record.count, elapsed_s=search.record.elapsed())
+    record = search.record
+    record.note("resume", evaluated=record.count, candidates=record.candidates, elapsed_s=record.elapsed())
 
 
 def photos_digest(data: Data) -> str:
