@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -27,6 +28,10 @@ def double(value: int) -> int:
 
 def add(value: int, more: list[int]) -> int:
     return value + sum(more)
+
+
+def torch_threads(_: int, loaded: Any) -> int:
+    return int(sys.modules["torch"].get_num_threads())
 
 
 def die_once(mark: Path) -> str:
@@ -151,6 +156,12 @@ class TestApart:
             for value in (1, 2, 3):
                 executor.submit(fn, value)
             return {ended.item: ended.lost or ended.value for ended in executor.results(begin)}, again
+
+    def test_torch_in_a_worker_has_the_crews_threads(self, executor_name: str) -> None:
+        torch = pytest.importorskip("torch")
+        with closing(EXECUTORS.load(executor_name)(Crew(workers=1, threads=2))) as executor:
+            executor.submit(torch_threads, 0, executor.share(torch.float32))  # unpacking it loads torch
+            assert values(executor) == [2]
 
     def test_a_call_whose_worker_is_killed_is_tried_again(self, executor: Any, tmp_path: Path) -> None:
         executor.submit(die_once, tmp_path / "mark")

@@ -50,6 +50,7 @@ def test_a_candidate_that_ends_its_worker_fails_alone(
     assert failed["id"] == victim
     assert says in failed["error"]
     assert len(scored) == len({one.id for one in scored}) == 40
+    assert [event["evaluated"] for event in pool.events("generation")] == list(range(8, 41, 4))
     assert f"Candidate {victim} is tried again." in pool.events("warning")[0]["text"]
     assert [event["id"] for event in pool.events("begun")].count(victim) == 2
 
