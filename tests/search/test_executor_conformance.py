@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pixsearch import interrupt
-from pixsearch.errors import Interrupted
+from pixsearch.errors import Interrupted, MachineError
 from pixsearch.registry import EXECUTORS
 from pixsearch.search.executors.base import Crew
 
@@ -192,3 +192,17 @@ def test_in_process_nothing_runs_before_its_result_is_asked_for() -> None:
     executor.submit(ran.append, 2)
     next(executor.results())
     assert ran == [1]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
+def test_a_cluster_that_is_not_there_is_said_at_once(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is not installed (`pip install pixsearch[ray]`): its executor is NOT tested")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(MachineError, match=f"no Ray cluster at `{address}`.*use `--executor pool`"):
+        EXECUTORS.load("ray")(Crew(address=address))
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MachineError, match=r"Install `pixsearch\[ray\]`"):
+        EXECUTORS.load("ray")(Crew())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 GRACE_S = 60.0
 """How much later than its limit a task is ended from here: its own watch cannot act while native code holds the interpreter."""
+
+KNOCK_S = 10.0
 
 
 class RayTasks(Executor[T]):
@@ -140,6 +143,7 @@ def _connect(ray: Any, crew: Crew) -> bool:
     with _own_signals():
         try:
             if crew.address is not None:
+                _knock(crew.address)
                 ray.init(address=crew.address, **quiet)
             else:
                 cores = None if crew.workers is None else crew.workers * crew.threads
@@ -150,6 +154,13 @@ def _connect(ray: Any, crew: Crew) -> bool:
                 f"There is no Ray cluster {where} to work with ({error}). Check the address, or use `--executor pool`."
             ) from error
     return True
+
+
+def _knock(address: str) -> None:
+    """`OSError` when nobody listens at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
 
 
 @contextmanager
