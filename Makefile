@@ -18,7 +18,7 @@ PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format search train prune export bench report clean \
-	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-demo
+	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-demo benchmark-workers
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -84,6 +84,9 @@ benchmark-hypervolume: setup  ## nsga2 against random (DATA=..., VAL=...); resum
 
 benchmark-demo: setup  ## The demo's wall time by stage
 	$(BIN)/python benchmarks/demo_time.py
+
+benchmark-workers: setup  ## Candidates a minute in one process, in a pool and on Ray
+	$(BIN)/python benchmarks/search_workers.py
 
 clean:  ## Remove what the targets above made, but for .venv and runs
 	rm -rf build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

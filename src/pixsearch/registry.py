@@ -64,4 +64,11 @@ STRATEGIES = Registry(
 
 TARGETS = Registry("target", {"local": "pixsearch.bench.targets.local:LocalTarget"})
 
-EXECUTORS = Registry("executor", {"inprocess": "pixsearch.search.executors.inprocess:InProcess"})
+EXECUTORS = Registry(
+    "executor",
+    {
+        "inprocess": "pixsearch.search.executors.inprocess:InProcess",
+        "pool": "pixsearch.search.executors.pool:Pool",
+        "ray": "pixsearch.search.executors.ray:RayTasks",
+    },
+)

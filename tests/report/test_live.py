@@ -125,6 +125,16 @@ def test_time_left_follows_from_candidates_or_from_the_budget() -> None:
     assert (by_clock.share, by_clock.left_s) == (0.4, 15.0)
 
 
+def test_a_candidate_counts_once_whatever_it_climbs_and_is_best_at_the_highest_rung_alone() -> None:
+    panel = Panel()
+    panel.take({"kind": "start", "time": 0.0, "strategy": "random", "evaluations": 8})
+    panel.take({"kind": "resume", "time": 0.0, "evaluated": 3, "candidates": 2})
+    for number, id, rung, psnr in ((4, "c", 1, 39.0), (5, "d", 1, 30.0), (6, "c", 2, 32.0)):
+        panel.take({"kind": "candidate", "number": number, "id": id, "figures": {"psnr": psnr}, "rung": rung, "rungs": 2})
+    assert panel.rows["candidates"] == "4 of 8"
+    assert panel.rows["best so far"].startswith("32.00 dB  c")
+
+
 def test_a_bench_counts_its_timings_and_scores() -> None:
     panel = Panel()
     panel.take({"kind": "start", "time": 0, "models": ["a", "b"], "threads": [1, 2], "target": {"label": "local"}})

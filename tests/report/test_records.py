@@ -51,6 +51,25 @@ def test_a_front_reads_cheapest_first(write_run: Write) -> None:
     assert len(costs) > 3
 
 
+def test_figures_of_a_lower_rung_stand_apart(write_run: Write) -> None:
+    """A candidate that climbed is on record once for each rung; only the highest one's figures may be compared."""
+    path = write_run("search") / "search" / "events.jsonl"
+    events = [json.loads(line) for line in lines(path)]
+    tried = [event for event in events if event["kind"] == "candidate"]
+    for event in tried:
+        event |= {"rung": 2, "rungs": 2}
+    low = [{**event, "number": 100 + n, "rung": 1, "figures": {"psnr": 99.0, "macs_720p": 1.0}} for n, event in enumerate(tried)]
+    path.write_text(
+        "".join(json.dumps(event) + "\n" for event in [*events[:4], *low, {**low[0], "number": 999, "id": "00000000"}, *events[4:]])
+    )
+    search = read_run(path.parents[1]).search
+    assert search
+    assert [candidate.number for candidate in search.candidates] == list(range(48))
+    assert len(search.lower) == 49
+    assert search.tried == "49 candidates tried, 48 of them at the highest rung"
+    assert [candidate.number for candidate in search.failed] == [109, 9]
+
+
 def test_a_search_killed_before_its_front_shows_the_newest_generations(killed_search: Path) -> None:
     run = read_run(killed_search)
     assert run.search

@@ -1,7 +1,8 @@
 """Small real searches, each in a process of its own, for tests that kill them.
 
-Reads lines `RUN PHOTOS VAL`; for each it forks a process that searches, or goes on where RUN's record ends, and writes that
-process's number and, once it has ended, its exit status. What takes seconds to import is imported once, before.
+Reads lines `RUN PHOTOS VAL` and perhaps `WORKERS`; for each it forks a process that searches, or goes on where RUN's record
+ends, and writes that process's number and, once it has ended, its exit status. What takes seconds to import is imported
+once, before.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pixsearch.search.session import search_stage
 from pixsearch.tasks.config import TaskConfig
 
 
-def search(run: Path, photos: Path, val: Path) -> None:
+def search(run: Path, photos: Path, val: Path, workers: int | None) -> None:
     task = TaskConfig().make()
     config = SearchConfig(
         evaluations=12,
@@ -29,6 +30,7 @@ def search(run: Path, photos: Path, val: Path) -> None:
         proxy_batch=2,
         proxy_patch=16,
         threads=1,
+        workers=workers,
         objectives=("psnr", "macs_720p<=500M"),
     )
     with Stage(run, "search", config, resume=(run / "search" / "events.jsonl").exists()) as stage:
@@ -41,7 +43,8 @@ def main() -> None:
         if pid == 0:
             status = 0
             try:
-                search(*map(Path, line.split()))
+                run, photos, val, *workers = line.split()
+                search(Path(run), Path(photos), Path(val), int(workers[0]) if workers else None)
             except BaseException:
                 traceback.print_exc()
                 status = 1

@@ -177,6 +177,6 @@ def test_a_stop_within_a_candidate_passes_through(toy: Any) -> None:
     def stop(genotype: Any, figures: dict[str, float]) -> dict[str, float]:
         raise Interrupted("Stopped as asked.")
 
-    with pytest.raises(Interrupted, match=r"0 candidates are recorded, the one begun is not\. Resume\."):
+    with pytest.raises(Interrupted, match=r"0 candidates are recorded, what was begun is not\. Resume\."):
         toy.run(toy.formula(stop))
     assert toy.events("candidate") == []

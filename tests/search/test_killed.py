@@ -1,4 +1,4 @@
-"""A search killed at random moments and resumed ends bit for bit as the unbroken one."""
+"""A search killed at random moments and resumed ends bit for bit as the unbroken one, alone or with workers, who never outlive it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
 import pytest
 
 from pixsearch.events import read_events
@@ -28,9 +29,9 @@ class Searches:
     def __init__(self, ask: IO[str], answer: IO[str], pieces: tuple[Path, Path]) -> None:
         self.ask, self.answer, self.pieces = ask, answer, pieces
 
-    def start(self, run: Path) -> int:
+    def start(self, run: Path, *workers: int) -> int:
         """The number of a process that searches in `run`."""
-        print(run, *self.pieces, file=self.ask, flush=True)
+        print(run, *self.pieces, *workers, file=self.ask, flush=True)
         return int(self.answer.readline())
 
     def status(self) -> int:
@@ -80,3 +81,27 @@ def test_killed_and_resumed_equals_unbroken(tmp_path: Path, searches: Searches) 
         assert what_counts(broken, kind) == what_counts(unbroken, kind)
     assert len(what_counts(broken, "candidate")) == 12
     assert read_json(broken / "search" / "front.json") == read_json(unbroken / "search" / "front.json")
+
+
+def in_any_order(run: Path) -> list[dict[str, Any]]:
+    return sorted(({**event, "number": None} for event in what_counts(run, "candidate")), key=lambda event: str(event["id"]))
+
+
+@pytest.mark.slow
+def test_with_workers_too_and_they_never_outlive_it(tmp_path: Path, searches: Searches) -> None:
+    alone, pool = tmp_path / "alone", tmp_path / "pool"
+    searches.start(alone)
+    assert searches.status() == 0
+    pid = searches.start(pool, 2)
+    while len(what_counts(pool, "candidate")) < 5:
+        time.sleep(0.01)
+    workers = psutil.Process(pid).children(recursive=True)
+    assert len(workers) >= 2
+    os.kill(pid, signal.SIGKILL)
+    assert searches.status() == signal.SIGKILL
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
+    searches.start(pool, 2)
+    assert searches.status() == 0
+    assert what_counts(pool, "generation") == what_counts(alone, "generation")
+    assert in_any_order(pool) == in_any_order(alone)
+    assert read_json(pool / "search" / "front.json") == read_json(alone / "search" / "front.json")

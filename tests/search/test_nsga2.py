@@ -21,7 +21,7 @@ def reached(toy: Any, strategy: str, seed: int, generations: int = 50) -> float:
     chooser, evaluator = toy.make_strategy(), toy.formula()
     scored: list[Scored] = []
     for _ in range(generations):
-        told = [evaluator.evaluate(g, toy.fidelity) for g in chooser.ask(chooser.generation_size)]
+        told = [evaluator.evaluate(g, toy.fidelity, {}) for g in chooser.ask(chooser.generation_size)]
         chooser.tell(told)
         scored += told
     return volume(members(scored, toy.objectives), toy.objectives, REFERENCE)
@@ -38,7 +38,7 @@ def test_it_finds_its_way_in_from_outside_a_measured_bound(toy: Any) -> None:
     chooser, evaluator = toy.make_strategy(), toy.formula(lambda g, figures: {**figures, name: float(sum(g.digits)) / 3})
     feasible = []
     for _ in range(20):
-        told = [evaluator.evaluate(g, toy.fidelity) for g in chooser.ask(chooser.generation_size)]
+        told = [evaluator.evaluate(g, toy.fidelity, {}) for g in chooser.ask(chooser.generation_size)]
         chooser.tell(told)
         feasible.append(sum(one.feasible(toy.objectives) for one in told) / len(told))
     assert np.mean(feasible[-5:]) > max(0.5, feasible[0])

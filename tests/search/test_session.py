@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pixsearch.nn.cost import count_macs, count_params
 from pixsearch.rundir import Stage, read_json
 from pixsearch.search.config import SearchConfig
 from pixsearch.search.pick import pick_from_run
+from pixsearch.search.record import Clock
 from pixsearch.search.session import search_stage
 from pixsearch.space.base import read_genotype
 from pixsearch.tasks.base import Task
@@ -37,10 +39,10 @@ def data(pieces: tuple[Path, Path], task: Task) -> Data:
     return open_data(DataConfig(photos=(photos,), val=(val,)), task)
 
 
-def search(run: Path, data: Data, task: Task, *, resume: bool = False, **settings: Any) -> dict[str, Any]:
+def search(run: Path, data: Data, task: Task, *, resume: bool = False, clock: Clock = time.monotonic, **settings: Any) -> dict[str, Any]:
     config = SearchConfig(**{**SMALL, "objectives": ("psnr", "macs_720p<=300M"), **settings})
     with Stage(run, "search", config, resume=resume) as stage:
-        return search_stage(data, task, config, stage)
+        return search_stage(data, task, config, stage, clock=clock)
 
 
 def events(run: Path, kind: str) -> list[dict[str, Any]]:
@@ -99,6 +101,27 @@ def test_a_candidate_scores_the_same_whatever_was_tried_before(tmp_path: Path, d
     del long, short
     by_id = [{c["id"]: c["figures"] for c in events(tmp_path / str(n), "candidate")} for n in (4, 2)]
     assert by_id[1].items() <= by_id[0].items()
+
+
+def test_a_candidate_scores_the_same_wherever_it_is_trained(tmp_path: Path, data: Data, task: Task, executor_name: str) -> None:
+    """Bit for bit, with rungs and all; a search may also go on elsewhere than it began."""
+    rungs = {"rungs": (2, 4), "proxy_steps": 4, "keep": 0.5}
+    alone = search(tmp_path / "alone", data, task, **rungs)
+    search(tmp_path / "many", data, task, evaluations=3, **rungs)
+    many = search(tmp_path / "many", data, task, executor=executor_name, resume=True, **rungs)
+    assert many == alone
+    assert alone["fidelity"] == "4 steps, batch 2, patch 16"
+    figures = [{(c["id"], c["fidelity"]): c["figures"] for c in events(tmp_path / name, "candidate")} for name in ("alone", "many")]
+    assert figures[0].items() <= figures[1].items()  # the shorter search let others climb
+    assert not any(c["error"] for c in events(tmp_path / "many", "candidate"))
+
+
+def test_when_nothing_climbed_the_budget_is_named(tmp_path: Path, data: Data, task: Task) -> None:
+    def over() -> float:
+        return 99.0 if events(tmp_path, "candidate") else 0.0
+
+    with pytest.raises(InfeasibleError, match=r"None of the 1 candidates came to the highest rung \(4 steps.*larger budget"):
+        search(tmp_path, data, task, rungs=(2, 4), proxy_steps=4, evaluations=None, budget_s=1, clock=over)
 
 
 def test_going_on_with_other_photos_is_refused(tmp_path: Path, data: Data, task: Task, pieces: tuple[Path, Path]) -> None:

@@ -16,7 +16,7 @@ Tell = Callable[[Sequence[Any]], list[Scored]]
 
 def scores(toy: Any) -> Tell:
     evaluator = toy.formula()
-    return lambda genotypes: [evaluator.evaluate(g, toy.fidelity) for g in genotypes]
+    return lambda genotypes: [evaluator.evaluate(g, toy.fidelity, {}) for g in genotypes]
 
 
 def play(toy: Any, rounds: int, strategy: Strategy | None = None) -> list[Any]:

@@ -10,6 +10,7 @@ import typer
 DATA = "Photos"
 RECORD = "Record and output"
 BUDGET = "Budget"
+WORKERS = "Workers"
 
 Photos = Annotated[
     list[Path] | None, typer.Option("--data", help="Photos to train from: folders or files; repeat it.", rich_help_panel=DATA)
@@ -73,6 +74,39 @@ Compile = Annotated[
 ]
 TensorBoard = Annotated[
     bool, typer.Option("--tensorboard", help="Write the progress to RUN/train/tensorboard, too.", rich_help_panel=RECORD)
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", help="Processes that train candidates, one torch thread each unless --threads says more.", rich_help_panel=WORKERS
+    ),
+]
+Executor = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        metavar="inprocess|pool|ray",
+        help="Where candidates are trained; --workers alone means pool.",
+        rich_help_panel=WORKERS,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address", metavar="auto|HOST:PORT", help="A Ray cluster that runs already; its nodes must see --cache.", rich_help_panel=WORKERS
+    ),
+]
+CandidateLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--candidate-limit", metavar="TIME", help="End a candidate that takes longer, e.g. 5m (with workers).", rich_help_panel=WORKERS
+    ),
+]
+CandidateMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--candidate-memory", metavar="SIZE", help="End a candidate that takes more, e.g. 4GiB (with workers).", rich_help_panel=WORKERS
+    ),
 ]
 
 

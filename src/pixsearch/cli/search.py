@@ -33,8 +33,26 @@ def search(
     proxy_steps: Annotated[
         int | None, typer.Option("--proxy-steps", help="Training steps a candidate is judged after.", rich_help_panel=o.BUDGET)
     ] = None,
+    rungs: Annotated[
+        str | None,
+        typer.Option(
+            "--rungs",
+            metavar="STEPS,STEPS",
+            help="Train all for the first steps, the best longer, e.g. 400,1600.",
+            rich_help_panel=o.BUDGET,
+        ),
+    ] = None,
+    keep: Annotated[
+        float | None,
+        typer.Option("--keep", metavar="SHARE", help="Share of a rung that goes on to the next (0.25).", rich_help_panel=o.BUDGET),
+    ] = None,
     seed: o.Seed = None,
     threads: o.Threads = None,
+    workers: o.Workers = None,
+    executor: o.Executor = None,
+    address: o.Address = None,
+    candidate_limit: o.CandidateLimit = None,
+    candidate_memory: o.CandidateMemory = None,
     val: o.Val = None,
     pairs: o.Pairs = None,
     val_pairs: o.ValPairs = None,
@@ -55,10 +73,11 @@ def search(
     \b
     Examples:
       pixsearch search photos/ --scale 2 --objective psnr --objective "macs_720p<=2.5G" --budget 10m --out runs/phone
-      pixsearch search --resume runs/phone --budget 20m
+      pixsearch search --resume runs/phone --budget 20m --workers 4
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import Launch, default_run, search_stage
+    from pixsearch.search.config import implied_executor
 
     settings = {
         "task": o.given(name=task, scale=scale, color=color),
@@ -73,8 +92,15 @@ def search(
             budget_s=budget,
             population=population,
             proxy_steps=proxy_steps,
+            rungs=rungs,
+            keep=keep,
             seed=seed,
             threads=threads,
+            executor=executor or implied_executor(workers, address),
+            workers=workers,
+            address=address,
+            candidate_limit_s=candidate_limit,
+            candidate_memory_bytes=candidate_memory,
         ),
     }
     run = resume or out or default_run(photos, pairs)

@@ -51,6 +51,10 @@ class PairCache:
         view: Picture = np.frombuffer(self._map, np.uint8, int(np.prod(shape)), place["offset"]).reshape(shape)
         return view
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: the file is mapped anew there, nothing of it is copied."""
+        return _mapped_anew, (self._held.path, self.photos)
+
     def __len__(self) -> int:
         return len(self.photos)
 
@@ -113,6 +117,15 @@ def build_cache(photos: Iterable[Photo], task: Task, folder: Path, cap_bytes: in
     seconds = round(monotonic() - start, 2)
     note("cache", action=action, pictures=len(cache), bytes=cache.total_bytes, seconds=seconds, path=str(held.path))
     return cache
+
+
+def _mapped_anew(place: Path, photos: tuple[Photo, ...]) -> PairCache:
+    held = Shelf(place.parent, 0, silent).find(place.name, _is_whole)
+    if held is None:
+        raise DataError(
+            f"The cached photos `{place}` are gone, or this process cannot see them. Give `--cache` a folder that all workers see."
+        )
+    return PairCache(held, photos)
 
 
 def _key(photos: Iterable[Photo], task: Task) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,10 @@ class Patches:
         self._note = note
         self._known: dict[int, _Fitting] = {}
         self._fitting(patch)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process, which has no record to write to."""
+        return {**self.__dict__, "_note": silent}
 
     def draw(self, step: int, batch: int | None = None, patch: int | None = None) -> Batch:
         """The batch of this step, a pure function of seed, step and sizes: planes (N, C, patch, patch) and truth's."""

@@ -94,13 +94,12 @@ def _figures(front: Sequence[Member], name: str, rank: int) -> Column:
 
 
 def _front_notes(search: SearchRecord) -> list[Text]:
-    tried = w.plural(len(search.candidates), "candidate") + " tried"
     failed = f"{len(search.failed)} failed" if search.failed else ""
     baseline = f"{search.baseline[0]} {w.decibel(search.baseline[1])} dB" if search.baseline else ""
     bounds = [w.bound(o.name, o.maximize, o.bound) for o in search.objectives if o.bound is not None]
     latencies = [f"latency: {w.conditions(o.name)}" for o in search.costs if o.name.startswith("latency")]
     fidelity = f"fidelity: {search.fidelity}" if search.fidelity else ""
-    lines = [note(tried, failed, baseline, *bounds), note(*latencies), note(search.convention, fidelity)]
+    lines = [note(search.tried, failed, baseline, *bounds), note(*latencies), note(search.convention, fidelity)]
     return [line for line in lines if line]
 
 

@@ -79,7 +79,7 @@ def _candidates(run: RunRecord) -> dict[str, object]:
     """What the page shows of each candidate on hover and when it is picked, by id."""
     if run.search is None:
         return {}
-    everyone: list[Candidate | Member] = [*run.search.candidates, *run.search.front]
+    everyone: list[Candidate | Member] = [*run.search.lower, *run.search.candidates, *run.search.front]
     return {
         one.id: {
             "description": w.printable(one.description),

@@ -45,7 +45,8 @@ def _start(event: Event) -> str:
     if "strategy" in event:
         goal = f"{event['evaluations']} candidates" if event.get("evaluations") else _time("for {}", event.get("budget_s"))
         names = " · ".join(objective_names(event))
-        return _join(f"search by {event['strategy']} in space {event.get('space', '?')}", f"for {names}", goal)
+        workers = f"{w.plural(event['workers'], 'worker')} of {event.get('executor', '?')}" if event.get("workers") else None
+        return _join(f"search by {event['strategy']} in space {event.get('space', '?')}", f"for {names}", goal, workers)
     if "name" in event:
         return _training(event)
     if "models" in event:
@@ -81,7 +82,8 @@ def _validation(event: Event) -> str:
 
 
 def _candidate(event: Event) -> str:
-    head = f"candidate {event['number']} {event['id']}"
+    rung = f" at rung {event['rung']} of {event['rungs']}" if event.get("rungs") else ""
+    head = f"candidate {event['number']} {event['id']}{rung}"
     if event.get("error"):
         return f"{head} failed: {event['error']}"
     figures = _join(*(f"{title} {figure}" for title, figure in w.figures(event["figures"])))

@@ -12,6 +12,7 @@ from rich.text import Text
 from pixsearch.events import Event
 from pixsearch.report import wording as w
 from pixsearch.report.narrate import lasts, narrate
+from pixsearch.report.searched import at_highest_rung
 from pixsearch.units import format_duration
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -62,6 +63,7 @@ class Panel:
             "generation": self._generation,
             "preparing": self._preparing,
             "begun": self._begun,
+            "resume": self._resume,
             "measured": self._measured,
         }.get(str(event.get("kind")), self._other)
         learn(event)
@@ -88,11 +90,12 @@ class Panel:
         self.rows["PSNR"] = f"{w.decibel(psnr)} dB{over}  {sparkline(self._psnr)}"
 
     def _candidate(self, event: Event) -> None:
-        self._tried = max(self._tried + 1, int(event.get("number", 0)))
+        if event.get("rung", 1) == 1:
+            self._tried = self._tried + 1 if event.get("rungs") else max(self._tried + 1, int(event.get("number", 0)))
         self._failed += bool(event.get("error"))
         self._outside += bool(event.get("broke")) and not event.get("error")
         psnr = (event.get("figures") or {}).get("psnr")
-        if psnr is not None and event.get("feasible", True):
+        if psnr is not None and event.get("feasible", True) and at_highest_rung(event):
             self._score(float(psnr), event)
         of = f" of {self._evaluations}" if self._evaluations else ""
         counts = ((self._outside, "out of bounds"), (self._failed, "failed"))
@@ -119,6 +122,9 @@ class Panel:
         members = w.plural(len(event.get("front") or ()), "member")
         volume = f", hypervolume {event['hypervolume']:.4g}" if event.get("hypervolume") is not None else ""
         self.rows["front"] = f"{members} after generation {event.get('number', '?')}{volume}"
+
+    def _resume(self, event: Event) -> None:
+        self._tried = int(event.get("candidates", self._tried))
 
     def _other(self, event: Event) -> None:
         if not lasts(event):

@@ -10,6 +10,7 @@ from typing import Any
 
 from pixsearch.events import Event
 from pixsearch.report.stage import StageRecord, mapping, task_words, understood
+from pixsearch.report.wording import plural
 from pixsearch.units import parse_bytes, parse_count, parse_duration
 
 Figures = Mapping[str, float | None]
@@ -66,7 +67,8 @@ class SearchRecord:
     """A search as far as it got: `front` is empty while nothing feasible is known.
 
     `baseline` is (name, PSNR in dB, SSIM) of the trivial method on the same photos. Candidates and generations are
-    in the order they were recorded, each number once (a resumed run may have written one again).
+    in the order they were recorded, each number once (a resumed run may have written one again). `candidates` are those of the highest
+    rung, which can be compared with each other; `lower` are what was tried at the rungs below, when there were any.
     """
 
     stage: StageRecord
@@ -81,6 +83,14 @@ class SearchRecord:
     fidelity: str
     convention: str
     reference_point: Figures
+    lower: tuple[Candidate, ...] = ()
+
+    @property
+    def tried(self) -> str:
+        """How many were tried, and with rungs how many of them came to the highest one."""
+        count = len({candidate.id for candidate in (*self.lower, *self.candidates)})
+        climbed = f", {len(self.candidates)} of them at the highest rung" if self.lower else ""
+        return f"{plural(count, 'candidate')} tried{climbed}"
 
     @property
     def quality(self) -> Objective:
@@ -94,14 +104,14 @@ class SearchRecord:
 
     @property
     def failed(self) -> list[Candidate]:
-        """The candidates that raised or ran out of memory."""
-        return [candidate for candidate in self.candidates if candidate.error]
+        """The candidates that raised, ran out of memory or lost their worker, at any rung."""
+        return [candidate for candidate in (*self.lower, *self.candidates) if candidate.error]
 
 
 def read_search(stage: StageRecord) -> SearchRecord:
     """The record of a search; without front.json (killed early) the front is the newest generation's."""
     events, path = stage.path / "events.jsonl", stage.path / "front.json"
-    candidates = understood(events, lambda: _candidates(stage))
+    lower, candidates = understood(events, lambda: _candidates(stage))
     generations = understood(events, lambda: _generations(stage))
     data = mapping(path) if path.exists() else {}
     start = stage.last("start") or {"kind": "start", "time": 0.0}
@@ -120,12 +130,20 @@ def read_search(stage: StageRecord) -> SearchRecord:
         fidelity=written_fidelity(data.get("fidelity", "")),
         convention=str(data.get("convention", "")),
         reference_point=understood(path, lambda: dict(data.get("reference_point") or {})),
+        lower=lower,
     )
 
 
-def _candidates(stage: StageRecord) -> tuple[Candidate, ...]:
-    by_number = {event["number"]: event for event in stage.every("candidate")}
-    return tuple(_candidate(event) for event in by_number.values())
+def _candidates(stage: StageRecord) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
+    """What was tried at lower rungs, and at the highest or only one."""
+    events = {event["number"]: event for event in stage.every("candidate")}.values()
+    lower, highest = ([_candidate(event) for event in events if at_highest_rung(event) == highest] for highest in (False, True))
+    return tuple(lower), tuple(highest)
+
+
+def at_highest_rung(event: Event) -> bool:
+    """Whether a candidate was tried as far as any of its search, so that its figures count."""
+    return bool(event.get("rung", 1) == event.get("rungs", 1))
 
 
 def _candidate(event: Event) -> Candidate:

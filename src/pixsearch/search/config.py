@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pixsearch.config import Config, Seconds, as_fault, known_in
+from pixsearch.config import ByteCount, Config, Seconds, as_fault, known_in
 from pixsearch.registry import EXECUTORS, SPACES, STRATEGIES
+from pixsearch.search.executors.base import Crew
 from pixsearch.search.objectives import Objective, parse_objectives
+
+
+def implied_executor(workers: Any, address: Any) -> str | None:
+    """The executor that is meant when only workers or an address are named."""
+    return "ray" if address else "pool" if workers else None
 
 
 class SearchConfig(Config):
@@ -21,9 +27,17 @@ class SearchConfig(Config):
     `proxy_patch`×`proxy_patch` input pixels at a peak rate of `proxy_rate`, with re-parameterised `branches` or none, and
     scored on at most `val_pictures` pictures; a picture larger than `val_window` pixels on a side (of the truth) counts
     with its fixed centre of that size. Results are repeatable for the same `threads`.
+
+    With `rungs` (steps, ascending) a candidate is trained for the first of them, the best share `keep` of each generation for the next,
+    and so on; `proxy_steps` is then the last. `executor` says where candidates are trained: `inprocess`, `pool` (meant by `workers`
+    alone) or `ray` (meant by `address` alone). Each worker has `threads` torch threads, one when left out. A candidate that takes
+    longer than `candidate_limit_s`, or whose worker takes more than `candidate_memory_bytes`, is tried once more and then fails;
+    in this process neither can be enforced.
     """
 
-    may_change: ClassVar[frozenset[str]] = frozenset({"evaluations", "budget_s", "threads"})
+    may_change: ClassVar[frozenset[str]] = frozenset(
+        {"evaluations", "budget_s", "threads", "executor", "workers", "address", "candidate_limit_s", "candidate_memory_bytes"}
+    )
 
     strategy: Annotated[str, known_in(STRATEGIES)] = "nsga2"
     space: Annotated[str, known_in(SPACES)] = "mobile"
@@ -36,13 +50,32 @@ class SearchConfig(Config):
     proxy_batch: int = Field(default=16, ge=1)
     proxy_patch: int = Field(default=32, ge=8)
     proxy_rate: float = Field(default=5e-3, gt=0)
+    rungs: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(default=None, min_length=2)
+    keep: float = Field(default=0.25, gt=0, lt=1)
     branches: Literal["none", "linear", "ecb"] = "none"
     val_pictures: int = Field(default=8, ge=1)
     val_window: int = Field(default=1024, ge=64)
     seed: int = Field(default=0, ge=0)
     executor: Annotated[str, known_in(EXECUTORS)] = "inprocess"
+    workers: int | None = Field(default=None, ge=1)
+    address: str | None = None
+    candidate_limit_s: Annotated[Seconds, Field(gt=0)] | None = None
+    candidate_memory_bytes: Annotated[ByteCount, Field(gt=0)] | None = None
     threads: int | None = Field(default=None, ge=1)
     device: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _implied(cls, data: Any) -> Any:
+        """Workers or an address name their executor, and rungs the steps of a full proxy training."""
+        if not isinstance(data, dict):
+            return data
+        executor, rungs = data.get("executor") or implied_executor(data.get("workers"), data.get("address")), data.get("rungs")
+        if isinstance(rungs, str):
+            rungs = rungs.split(",")
+        steps = data.get("proxy_steps") or (rungs[-1] if isinstance(rungs, list | tuple) and rungs else None)
+        known = {"executor": executor, "rungs": rungs, "proxy_steps": steps}
+        return {**data, **{name: value for name, value in known.items() if value is not None}}
 
     @field_validator("objectives")
     @classmethod
@@ -50,11 +83,45 @@ class SearchConfig(Config):
         return tuple(map(str, as_fault(parse_objectives, texts)))
 
     @model_validator(mode="after")
+    def _rungs_ascend(self) -> SearchConfig:
+        if self.rungs is not None and sorted(set(self.rungs)) != list(self.rungs):
+            raise ValueError(f"`rungs` are `{', '.join(map(str, self.rungs))}`; give steps that ascend, as in `400,1600`")
+        if self.rungs is not None and self.rungs[-1] != self.proxy_steps:
+            raise ValueError(
+                f"`proxy_steps` is `{self.proxy_steps}`, but the last of the `rungs` is `{self.rungs[-1]}`; leave `proxy_steps` out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _enforceable(self) -> SearchConfig:
+        limits = {"candidate_limit_s": self.candidate_limit_s, "candidate_memory_bytes": self.candidate_memory_bytes}
+        given = next((name for name, value in limits.items() if value is not None), None)
+        if self.executor == "inprocess" and given is not None:
+            raise ValueError(f"`{given}` cannot be enforced in this process; give `workers` too, if only 1")
+        if self.executor == "inprocess" and (self.workers or 1) > 1:
+            raise ValueError(f"`inprocess` has one worker, not `{self.workers}`; give `workers` 1, or name `pool` or `ray`")
+        return self
+
+    @model_validator(mode="after")
     def _one_budget(self) -> SearchConfig:
         if (self.evaluations is None) == (self.budget_s is None):
             said = "both are" if self.evaluations is not None else "neither is"
             raise ValueError(f"give one of `evaluations` and `budget_s`; {said} given")
         return self
+
+    @property
+    def threads_each(self) -> int | None:
+        """The torch threads a candidate is trained with; None leaves it to the training."""
+        return self.threads or (None if self.executor == "inprocess" else 1)
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The training steps of each rung, ascending; those of the only one without rungs."""
+        return self.rungs or (self.proxy_steps,)
+
+    def crew(self) -> Crew:
+        """Who evaluates candidates."""
+        return Crew(self.workers, self.threads_each or 1, self.candidate_limit_s, self.candidate_memory_bytes, self.address)
 
     def parsed_objectives(self) -> tuple[Objective, ...]:
         """The objectives, read."""

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Any
 
 from pixsearch.errors import Interrupted, MachineError
 from pixsearch.interrupt import check_stop
+from pixsearch.search.attempt import Job, attempt, evaluate
 from pixsearch.search.evaluators.base import Evaluator
-from pixsearch.search.executors.base import Executor
+from pixsearch.search.executors.base import TRIES, Ended, Executor
 from pixsearch.search.record import DEATHS, Record
+from pixsearch.search.rungs import Rungs
 from pixsearch.search.scored import Fidelity, Scored
 from pixsearch.search.strategies.base import Strategy
 from pixsearch.units import format_duration
 
+OnGeneration = Callable[[int, Sequence[Scored], Sequence[Scored]], None]
+
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to search: candidates in all, or seconds in all, earlier processes of the same run included."""
+    """How long to search: candidates in all, or seconds in all, earlier processes of the same run included.
+
+    A candidate counts once, however many rungs it climbs.
+    """
 
     evaluations: int | None = None
     seconds: float | None = None
@@ -33,7 +37,10 @@ class Engine:
 
     The record is the state. A resumed search asks its strategy everything anew from the start and takes from the record
     what was tried before, so the strategy ends up where it was, and what is tried then is what an unbroken run would
-    have tried. `on_generation` hears all candidates so far after every tell.
+    have tried. Candidates are recorded as they end and told in the order asked for, so it does not matter how many workers there are.
+
+    `tries` are all tries so far and `judged` those at the highest rung, each in the order asked for; `on_generation` hears the
+    generation's number and both after every tell.
     """
 
     def __init__(
@@ -42,69 +49,112 @@ class Engine:
         evaluator: Evaluator,
         executor: Executor[Scored],
         record: Record,
-        fidelity: Fidelity,
+        rungs: Rungs,
         budget: Budget,
         *,
-        on_generation: Callable[[int, Sequence[Scored]], None],
+        on_generation: OnGeneration,
         how_to_go_on: str,
     ) -> None:
         self.strategy, self.evaluator, self.executor, self.record = strategy, evaluator, executor, record
-        self.fidelity, self.budget = fidelity, budget
+        self.rungs, self.budget = rungs, budget
         self.on_generation, self.how_to_go_on = on_generation, how_to_go_on
+        self.tries: list[Scored] = []
+        self.judged: list[Scored] = []
+        self._sent: tuple[str, Any] | None = None
 
     def run(self) -> list[Scored]:
-        """Every candidate, in the order asked for; each one is recorded before the next is begun."""
-        scored: list[Scored] = []
-        generation = 0
-        while (wanted := self._wanted(len(scored))) > 0:
+        """Every candidate that came to the highest rung, in the order asked for."""
+        asked_for = generation = 0
+        while (wanted := self._wanted(asked_for)) > 0:
             asked = self.strategy.ask(wanted)
-            told = self._score(asked)
+            told, complete = self._climb(asked)
+            if asked_for == 0:
+                _require_some_success(self.tries)
+            asked_for += len(asked)
             self.strategy.tell(told)
-            scored += told
+            self.judged += told
             if told:
-                self.on_generation(generation, scored)
+                self.on_generation(generation, self.tries, self.judged)
                 generation += 1
-            if generation == 1:
-                _require_some_success(scored)
-            if len(told) < len(asked):
+            if not complete:
                 break
             if len(asked) < wanted:
-                self._say_exhausted(len(scored))
+                self._say_exhausted(asked_for)
                 break
-        return scored
+        return self.judged
 
     def _wanted(self, so_far: int) -> int:
         size = self.strategy.generation_size
         return size if self.budget.evaluations is None else min(size, self.budget.evaluations - so_far)
 
-    def _score(self, asked: Sequence[Any]) -> list[Scored]:
+    def _climb(self, asked: Sequence[Any]) -> tuple[list[Scored], bool]:
+        """The scores at the highest rung of those that came to it, in order, and whether the budget was enough for all."""
+        *lower, top = self.rungs.fidelities
+        for fidelity in lower:
+            scored = self._score(asked, fidelity)
+            if len(scored) < len(asked):
+                return [], False
+            asked = self.rungs.best(scored, len(self.tries))
+        scored = self._score(asked, top)
+        return scored, len(scored) == len(asked)
+
+    def _score(self, asked: Sequence[Any], rung: Fidelity) -> list[Scored]:
         """`asked` in order, as far as the budget goes; what is in the record costs nothing."""
-        known = [self.record.tried(genotype, self.fidelity.name) for genotype in asked]
-        fresh = [genotype for genotype, one in zip(asked, known, strict=True) if one is None]
-        if fresh and self._in_time():
-            self.evaluator.prepare(fresh)
-            for genotype in fresh:
-                self.executor.submit(self._try, genotype)
-        for one in self.executor.results():
-            self.record.keep(one)
-            if not self._in_time():
-                self.executor.cancel()
-        scored = [self.record.tried(genotype, self.fidelity.name) for genotype in asked]
-        return [one for one in scored if one is not None]
+        self.evaluator.prepare(asked)
+        fidelity = replace(rung, weights=self.evaluator.weights)
+        fresh = [genotype for genotype in asked if self.record.tried(genotype, fidelity.name) is None]
+        for one in self._tried(fresh, fidelity):
+            self.record.keep(one, **self.rungs.place(rung))
+        known = [self.record.tried(genotype, fidelity.name) for genotype in asked]
+        scored = [one for one in known if one is not None]
+        self.tries += scored
+        return scored
+
+    def _tried(self, fresh: Sequence[Any], fidelity: Fidelity) -> Iterator[Scored]:
+        """Each candidate as soon as it has ended, as far as the budget goes.
+
+        What can only be measured while nothing else of ours runs is measured here first, before any worker begins.
+        """
+        try:
+            for measured in self._measured(fresh, fidelity):
+                if measured.error is not None:
+                    yield measured
+                else:
+                    self.executor.submit(evaluate, Job(measured.genotype, fidelity, measured), self._shared())
+            for ended in self.executor.results(self._begin):
+                yield _score_of(ended)
+                if not self._in_time():
+                    self.executor.cancel()
+        except Interrupted:
+            kept = self.record.count
+            raise Interrupted(f"Stopped as asked; {kept} candidates are recorded, what was begun is not. {self.how_to_go_on}") from None
 
     def _in_time(self) -> bool:
         return self.budget.seconds is None or self.record.elapsed() < self.budget.seconds
 
-    def _try(self, genotype: Any) -> Scored:
-        check_stop(self.how_to_go_on)
-        if self.record.deadly(genotype, self.fidelity.name):
-            return Scored(genotype, fidelity=self.fidelity.name, error=f"It ended the whole process {DEATHS} times.")
-        self.record.begin(genotype, self.fidelity.name)
-        try:
-            return attempt(self.evaluator, genotype, self.fidelity)
-        except Interrupted:
-            kept = self.record.count
-            raise Interrupted(f"Stopped as asked; {kept} candidates are recorded, the one begun is not. {self.how_to_go_on}") from None
+    def _measured(self, fresh: Sequence[Any], fidelity: Fidelity) -> Iterator[Scored]:
+        for genotype in fresh:
+            check_stop(self.how_to_go_on)
+            if not self._in_time():
+                return
+            if self.record.deadly(genotype, fidelity.name):
+                yield Scored(genotype, fidelity=fidelity.name, error=f"It ended the whole process {DEATHS} times.")
+            else:
+                yield attempt(self._measure, genotype, fidelity)
+
+    def _measure(self, genotype: Any) -> Scored:
+        return Scored(genotype, self.evaluator.measure(genotype, self.record.latency))
+
+    def _shared(self) -> Any:
+        """The evaluator as workers read it, sent anew when its weights have changed."""
+        if self._sent is None or self._sent[0] != self.evaluator.weights:
+            self._sent = self.evaluator.weights, self.executor.share(self.evaluator)
+        return self._sent[1]
+
+    def _begin(self, job: Job, lost: str | None) -> None:
+        if lost is not None:
+            self.record.note("warning", text=f"Candidate {job.genotype.id} is tried again. {lost}")
+        self.record.begin(job.genotype, job.fidelity.name)
 
     def _say_exhausted(self, tried: int) -> None:
         self.record.note(
@@ -114,35 +164,17 @@ class Engine:
         )
 
 
-def attempt(evaluator: Evaluator, genotype: Any, fidelity: Fidelity) -> Scored:
-    """The candidate's score, or its failure: whatever it raises, lack of memory included, ends it alone."""
-    began, cpu = time.perf_counter(), _cpu_seconds()
-    try:
-        scored = _checked(evaluator.evaluate(genotype, fidelity))
-    except Interrupted:
-        raise
-    except Exception as error:
-        scored = Scored(genotype, error=f"{type(error).__name__}: {error}")
-    return replace(scored, fidelity=fidelity.name, seconds=time.perf_counter() - began, cpu_s=_cpu_seconds() - cpu)
+def _score_of(ended: Ended[Scored]) -> Scored:
+    if ended.value is not None:
+        return ended.value
+    job: Job = ended.item
+    return Scored(job.genotype, fidelity=job.fidelity.name, error=f"{ended.lost} It was tried {TRIES} times.")
 
 
-def _checked(scored: Scored) -> Scored:
-    strange = {name: value for name, value in scored.figures.items() if not isfinite(value)}
-    if strange:
-        raise ArithmeticError(f"Training diverged: {', '.join(f'{name} is {value}' for name, value in strange.items())}.")
-    return scored
-
-
-def _cpu_seconds() -> float:
-    """Processor time of this process and of the children it has waited for."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
-
-
-def _require_some_success(scored: Sequence[Scored]) -> None:
-    if all(one.error is not None for one in scored):
-        error, times = Counter(one.error for one in scored).most_common(1)[0]
+def _require_some_success(tries: Sequence[Scored]) -> None:
+    if tries and all(one.error is not None for one in tries):
+        error, times = Counter(one.error for one in tries).most_common(1)[0]
         raise MachineError(
-            f"All {len(scored)} candidates of the first generation failed, so the search stops; {times} of them with: {error} "
+            f"All {len(tries)} candidates of the first generation failed, so the search stops; {times} of them with: {error} "
             "Mend the cause and begin anew with `--again`."
         )

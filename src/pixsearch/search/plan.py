@@ -61,12 +61,15 @@ def _median(space: Space[Any], sample: Any, rng: np.random.Generator) -> Any:
 def _estimate(task: Task, config: SearchConfig, network: Network, latencies: int) -> dict[str, Any]:
     step, score = _seconds_a_step(network, config, task.scale), _seconds_to_score(task, network)
     share = ASSUMED_PIXELS / SCORED_SIDE**2
-    each = step * config.proxy_steps + score * share * config.val_pictures + LATENCY_S * latencies
+    climbed = [(steps, config.keep**rung) for rung, steps in enumerate(config.steps)]
+    each = sum((step * steps + score * share * config.val_pictures) * kept for steps, kept in climbed) + LATENCY_S * latencies
     candidates = config.evaluations or max(1, round((config.budget_s or each) / each))
     basis = (
         f"Timed here and now: {TIMED_STEPS} training steps ({step * 1e3:.0f} ms each) of the typical member, and scoring it on a picture "
         f"of {SCORED_SIDE}×{SCORED_SIDE} ({score:.2f} s). Assumed: {config.val_pictures} pictures of half a megapixel to score on"
         + (f", {LATENCY_S} s for a latency." if latencies else ".")
+        + (f" Mean over the rungs, of which {config.keep:.0%} go on." if config.rungs else "")
+        + (" For one worker; more of them share the work out." if config.executor != "inprocess" else "")
     )
     return {"seconds_per_candidate": each, "candidates": candidates, "seconds": config.budget_s or each * candidates, "basis": basis}
 

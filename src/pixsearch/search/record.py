@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from pixsearch.errors import MachineError
 from pixsearch.events import Event
 from pixsearch.search.deaths import Witness, deaths
 from pixsearch.search.objectives import Objective
@@ -70,29 +71,37 @@ class Record:
 
     @property
     def count(self) -> int:
-        """How many candidates the record holds."""
+        """How many tries the record holds."""
         return self._count
 
+    @property
+    def candidates(self) -> int:
+        """How many candidates they are of: each counts once, however many rungs it was tried at."""
+        return len({id for id, _ in self._tried})
+
     def begin(self, genotype: Any, fidelity: str) -> None:
-        """Write down that the candidate is being tried, in case it ends the process."""
+        """Write down that the candidate is being tried (or, with a figure's name, measured), in case it ends the process."""
         self._note("begun", id=genotype.id, fidelity=fidelity, elapsed_s=self.elapsed(), **self._witness.state())
 
     def deadly(self, genotype: Any, fidelity: str) -> bool:
         """Whether trying the candidate has ended the process too often to try again."""
         return deaths(self._past, genotype.id, fidelity, self._witness.state()) >= DEATHS
 
-    def keep(self, one: Scored) -> None:
-        """Write a tried candidate down."""
+    def keep(self, one: Scored, **place: int) -> None:
+        """Write a tried candidate down; `place` says at which rung. Its number is the order of recording."""
         self._count += 1
         self._tried[(one.id, one.fidelity)] = one
         fields = one.record(self._objectives)
         described = self._space.describe(one.genotype)
-        self._note("candidate", number=self._count, description=described, elapsed_s=self.elapsed(), **fields)
+        self._note("candidate", number=self._count, description=described, elapsed_s=self.elapsed(), **place, **fields)
 
     def latency(self, genotype: Any, figure: str, measure: Callable[[], float]) -> float:
-        """The recorded latency in ms, measured and recorded now when there is none."""
+        """The recorded latency in ms, measured and recorded now when there is none; `MachineError` when that is deadly."""
         key = (genotype.id, figure)
         if key not in self._latencies:
+            if self.deadly(genotype, figure):
+                raise MachineError(f"Measuring `{figure}` ended the whole process {DEATHS} times.")
+            self.begin(genotype, figure)
             value = measure()
             self._note("measured", id=genotype.id, figure=figure, value=value, elapsed_s=self.elapsed())
             self._latencies[key] = value

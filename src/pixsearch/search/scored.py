@@ -16,19 +16,23 @@ Branches = Literal["none", "linear", "ecb"]
 class Fidelity:
     """How far a candidate was trained before it was scored: `steps` steps of `batch` patches of `patch`² input pixels.
 
-    A front never mixes fidelities; `name` is the key that records carry.
+    `weights` names the shared weights it was scored with, where an evaluator has some. A front never mixes fidelities; `name` is the
+    key that records carry.
     """
 
     steps: int
     batch: int
     patch: int
     branches: Branches = "none"
+    weights: str = ""
 
     @property
     def name(self) -> str:
         """`400 steps, batch 16, patch 32`, with the branches it was trained with if there were any."""
         words = [f"{self.steps} steps", f"batch {self.batch}", f"patch {self.patch}"]
-        return ", ".join(words if self.branches == "none" else [*words, f"{self.branches} branches"])
+        words += [f"{self.branches} branches"] if self.branches != "none" else []
+        words += [f"weights {self.weights}"] if self.weights else []
+        return ", ".join(words)
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Scored:
 
     `figures` maps an objective's name to its value in the unit objectives use; a candidate that broke a bound early
     lacks what was not measured any more. `error` says why a failed candidate has no figures. `seconds` is wall
-    time, `cpu_s` processor time of this process and its children.
+    time, `cpu_s` processor time of the process it was tried in and of its children.
     """
 
     genotype: Genotype

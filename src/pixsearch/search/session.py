@@ -13,7 +13,7 @@ from typing import Any
 from pixsearch.data.open import Data
 from pixsearch.data.patches import Patches
 from pixsearch.data.progress import silent
-from pixsearch.errors import MachineError, UsageError
+from pixsearch.errors import InfeasibleError, MachineError, UsageError
 from pixsearch.events import read_events
 from pixsearch.registry import EXECUTORS, SPACES, STRATEGIES
 from pixsearch.rng import derive, stream
@@ -26,6 +26,7 @@ from pixsearch.search.engine import Budget, Engine
 from pixsearch.search.evaluators.standalone import StandaloneTraining, proxy_settings, quality_figures
 from pixsearch.search.objectives import Objective
 from pixsearch.search.record import Clock, Record
+from pixsearch.search.rungs import Rungs
 from pixsearch.search.scored import Fidelity, Scored
 from pixsearch.search.strategies.base import Strategy
 from pixsearch.search.strategies.operators import spread_sampler
@@ -43,7 +44,7 @@ class _Search:
     config: SearchConfig
     space: Space[Any]
     objectives: tuple[Objective, ...]
-    fidelity: Fidelity
+    rungs: Rungs
     record: Record
     stage: Stage
 
@@ -61,13 +62,14 @@ def search_stage(data: Data, task: Task, config: SearchConfig, stage: Stage, *, 
     with Witness(stage.path) as witness:
         past = read_events(stage.path / "events.jsonl")
         record = Record(past, stage.note, space, objectives, witness=witness, clock=clock)
-        search = _Search(task, config, space, objectives, proxy_fidelity(config), record, stage)
+        search = _Search(task, config, space, objectives, make_rungs(objectives, config), record, stage)
         return _run(search, data)
 
 
-def proxy_fidelity(config: SearchConfig) -> Fidelity:
-    """How far the candidates of this search are trained."""
-    return Fidelity(config.proxy_steps, config.proxy_batch, config.proxy_patch, config.branches)
+def make_rungs(objectives: Sequence[Objective], config: SearchConfig) -> Rungs:
+    """How far the candidates of this search are trained, and how many of them further."""
+    fidelities = tuple(Fidelity(steps, config.proxy_batch, config.proxy_patch, config.branches) for steps in config.steps)
+    return Rungs(fidelities, tuple(objectives), config.keep, config.seed)
 
 
 def make_strategy(space: Space[Any], objectives: Sequence[Objective], config: SearchConfig) -> Strategy:
@@ -97,30 +99,29 @@ def _run(search: _Search, data: Data) -> dict[str, Any]:
         val,
         proxy_settings(search.config),
         seed=search.config.seed,
-        recorded_latency=search.record.latency,
     )
     reference: dict[str, float] = {}
 
-    def on_generation(number: int, scored: Sequence[Scored]) -> None:
+    def on_generation(number: int, tries: Sequence[Scored], judged: Sequence[Scored]) -> None:
         if not reference:
             largest = closed_form(search.space, search.space.largest())
-            reference.update(fronts.reference_point(search.objectives, baseline, largest, scored))
-        front = fronts.members(scored, search.objectives)
-        search.record.generation(number, scored, front, fronts.volume(front, search.objectives, reference))
+            reference.update(fronts.reference_point(search.objectives, baseline, largest, judged))
+        front = fronts.members(judged, search.objectives)
+        search.record.generation(number, tries, front, fronts.volume(front, search.objectives, reference))
 
-    with closing(EXECUTORS.load(search.config.executor)()) as executor:
+    with closing(EXECUTORS.load(search.config.executor)(search.config.crew())) as executor:
         engine = Engine(
             make_strategy(search.space, search.objectives, search.config),
             evaluator,
             executor,
             search.record,
-            search.fidelity,
+            search.rungs,
             Budget(search.config.evaluations, search.config.budget_s),
             on_generation=on_generation,
             how_to_go_on=f"Go on with `pixsearch search --resume {search.stage.run}`.",
         )
-        scored = engine.run()
-    return _finish(search, scored, baseline, reference)
+        judged = engine.run()
+    return _finish(search, engine.tries, judged, baseline, reference)
 
 
 def _note_start(search: _Search, data: Data) -> None:
@@ -138,8 +139,11 @@ def _note_start(search: _Search, data: Data) -> None:
             evaluations=config.evaluations,
             budget_s=config.budget_s,
             population=config.population,
-            proxy=search.fidelity.name,
-            threads=config.threads,
+            proxy=search.rungs.top.name,
+            rungs=[fidelity.name for fidelity in search.rungs.fidelities],
+            threads=config.threads_each,
+            executor=config.executor,
+            workers=config.workers,
             photos=photos,
         )
         return
@@ -148,7 +152,8 @@ def _note_start(search: _Search, data: Data) -> None:
             f"The photos have changed since `{search.stage.path}` was begun, so new candidates could not be compared with recorded "
             "ones. Restore them, or start a new run with another `--out`."
         )
-    search.record.note("resume", evaluated=search.record.count, elapsed_s=search.record.elapsed())
+    record = search.record
+    record.note("resume", evaluated=record.count, candidates=record.candidates, elapsed_s=record.elapsed())
 
 
 def photos_digest(data: Data) -> str:
@@ -177,10 +182,12 @@ def _baseline(search: _Search, val: Selection) -> dict[str, float]:
     return figures
 
 
-def _finish(search: _Search, scored: Sequence[Scored], baseline: dict[str, float], reference: dict[str, float]) -> dict[str, Any]:
-    front = fronts.members(scored, search.objectives)
+def _finish(
+    search: _Search, tries: Sequence[Scored], judged: Sequence[Scored], baseline: dict[str, float], reference: dict[str, float]
+) -> dict[str, Any]:
+    front = fronts.members(judged, search.objectives)
     if not front:
-        raise _nothing_found(search, scored)
+        raise _nothing_found(search, tries, judged)
     record = {
         "task": search.task.name,
         "scale": search.task.scale,
@@ -188,7 +195,7 @@ def _finish(search: _Search, scored: Sequence[Scored], baseline: dict[str, float
         "convention": search.task.convention,
         "space": search.space.name,
         "objectives": [{"name": o.name, "direction": o.direction, "bound": o.bound} for o in search.objectives],
-        "fidelity": search.fidelity.name,
+        "fidelity": search.rungs.top.name,
         "baseline": {"name": search.task.baseline_name, "psnr_db": baseline["psnr"], "ssim": baseline["ssim"]},
         "reference_point": reference,
         "hypervolume": fronts.volume(front, search.objectives, reference),
@@ -196,7 +203,7 @@ def _finish(search: _Search, scored: Sequence[Scored], baseline: dict[str, float
         "knee": fronts.knee(front, search.objectives).id,
     }
     search.stage.write_json("front.json", record)
-    search.record.note("done", evaluated=len(scored), front=len(front), elapsed_s=search.record.elapsed())
+    search.record.note("done", evaluated=len(tries), front=len(front), elapsed_s=search.record.elapsed())
     return record
 
 
@@ -205,10 +212,15 @@ def _member(search: _Search, one: Scored) -> dict[str, Any]:
     return {"id": one.id, "genotype": one.genotype.to_json(), "description": described, "figures": one.figures}
 
 
-def _nothing_found(search: _Search, scored: Sequence[Scored]) -> Exception:
-    nearest = fronts.nearest_miss(scored, search.objectives)
+def _nothing_found(search: _Search, tries: Sequence[Scored], judged: Sequence[Scored]) -> Exception:
+    if tries and not judged:
+        return InfeasibleError(
+            f"None of the {len(tries)} candidates came to the highest rung ({search.rungs.top.name}). "
+            f"Go on with a larger budget: `pixsearch search --resume {search.stage.run} --budget …`."
+        )
+    nearest = fronts.nearest_miss(judged, search.objectives)
     if nearest is None:
         return MachineError(
-            f"None of the {len(scored)} candidates could be judged; `{search.stage.path / 'events.jsonl'}` says why of each."
+            f"None of the {len(tries)} candidates could be judged; `{search.stage.path / 'events.jsonl'}` says why of each."
         )
     return infeasible(search.space, search.objectives, nearest.genotype, nearest.figures)

@@ -24,7 +24,7 @@ def front(page: Page, search: SearchRecord) -> None:
 def _counts(search: SearchRecord) -> list[str]:
     outside = sum(not candidate.feasible and not candidate.error for candidate in search.candidates)
     return [
-        w.plural(len(search.candidates), "candidate") + " tried",
+        search.tried,
         f"{outside} outside the bounds" if outside else "",
         f"{len(search.failed)} failed" if search.failed else "",
         f"strategy {search.start['strategy']}" if search.start.get("strategy") else "",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pixsearch.search.scored import Fidelity, Scored
+
+RecordedLatency = Callable[[Any, str, Callable[[], float]], float]
+"""The latency of a genotype by its figure's name, out of the record, or measured by the call and recorded."""
 
 
 class Evaluator(ABC):
@@ -14,12 +17,23 @@ class Evaluator(ABC):
 
     Results depend on the seed, the genotype and the fidelity alone, never on the order of candidates or on what was
     judged before (but for a measured latency, which is recorded once and reused).
+
+    The engine calls `prepare` and `measure` in its own process while no candidate is being evaluated; `evaluate` is called in
+    any process, so an evaluator can be pickled. `weights` names the weights that candidates are scored with where they share
+    some: it becomes part of the fidelity, and workers are sent the evaluator anew when it changes.
     """
 
+    weights: str = ""
+
     def prepare(self, population: Sequence[Any]) -> None:
-        """Hear which genotypes come next, before any of them is evaluated; by default there is nothing to prepare."""
+        """Hear which genotypes come next, known ones included, before any of them is evaluated; by default nothing."""
         del population
 
+    def measure(self, genotype: Any, recorded: RecordedLatency) -> dict[str, float]:
+        """The figures that are true only while nothing else of ours runs; by default none."""
+        del genotype, recorded
+        return {}
+
     @abstractmethod
-    def evaluate(self, genotype: Any, fidelity: Fidelity) -> Scored:
-        """The candidate with its figures, keyed and in units as `Objective` says."""
+    def evaluate(self, genotype: Any, fidelity: Fidelity, measured: Mapping[str, float]) -> Scored:
+        """The candidate with its figures, keyed and in units as `Objective` says; `measured` is what `measure` gave."""

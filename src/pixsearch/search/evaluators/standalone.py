@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,20 +20,19 @@ from pixsearch.nn.reparam import Branches
 from pixsearch.rng import derive
 from pixsearch.search.bounds import closed_form
 from pixsearch.search.config import SearchConfig
-from pixsearch.search.evaluators.base import Evaluator
+from pixsearch.search.evaluators.base import Evaluator, RecordedLatency
 from pixsearch.search.objectives import Objective, violation
 from pixsearch.search.scored import Fidelity, Scored
 from pixsearch.search.windows import Selection
 from pixsearch.space.base import Space
 from pixsearch.tasks.base import Task
+from pixsearch.train.compute import choose
 from pixsearch.train.config import TrainConfig
 from pixsearch.train.feed import Draws
 from pixsearch.train.loop import fit
 from pixsearch.train.validate import validate
 
 CALIBRATION_PICTURES = 1
-
-RecordedLatency = Callable[[Any, str, Callable[[], float]], float]
 
 
 class StandaloneTraining(Evaluator):
@@ -54,33 +53,32 @@ class StandaloneTraining(Evaluator):
         settings: TrainConfig,
         *,
         seed: int,
-        recorded_latency: RecordedLatency,
     ) -> None:
         self.space, self.objectives, self.task = space, tuple(objectives), task
         self.batches, self.val, self.settings = batches, val, settings
-        self.seed, self.recorded_latency = seed, recorded_latency
+        self.seed = seed
 
-    def evaluate(self, genotype: Any, fidelity: Fidelity) -> Scored:
-        """Figures in full, or up to the bound that was broken; raises what building, exporting or training raises."""
+    def measure(self, genotype: Any, recorded: RecordedLatency) -> dict[str, float]:
+        """Latencies in ms, up to the first that breaks its bound; none of a candidate that breaks another bound anyway."""
+        figures: dict[str, float] = {}
+        if violation(self.objectives, closed_form(self.space, genotype)):
+            return figures
+        for o in self.objectives:
+            if o.latency is not None:
+                figures[o.name] = recorded(genotype, o.name, partial(self._measure, genotype, o.latency))
+                if o.violation(figures):
+                    break
+        return figures
+
+    def evaluate(self, genotype: Any, fidelity: Fidelity, measured: Mapping[str, float]) -> Scored:
+        """Figures in full, or up to the bound that was broken; raises what building or training raises."""
         try:
-            figures = closed_form(self.space, genotype)
-            if not violation(self.objectives, figures):
-                figures |= self._latencies(genotype)
+            figures = {**closed_form(self.space, genotype), **measured}
             if not violation(self.objectives, figures):
                 figures |= self._quality(genotype, fidelity)
             return Scored(genotype, figures)
         finally:
             gc.collect()  # a failed training may hold its tensors in a traceback's cycle
-
-    def _latencies(self, genotype: Any) -> dict[str, float]:
-        """Latencies in ms, up to the first that breaks its bound; what the record knows is not measured again."""
-        figures: dict[str, float] = {}
-        for o in self.objectives:
-            if o.latency is not None:
-                figures[o.name] = self.recorded_latency(genotype, o.name, partial(self._measure, genotype, o.latency))
-                if o.violation(figures):
-                    break
-        return figures
 
     def _measure(self, genotype: Any, spec: LatencySpec) -> float:
         network = deploy(self._network(genotype, "none"))
@@ -97,8 +95,9 @@ class StandaloneTraining(Evaluator):
 
     def _quality(self, genotype: Any, fidelity: Fidelity) -> dict[str, float]:
         settings = self.settings.model_copy(update={"steps": fidelity.steps, "seed": derive(self.seed, genotype.id) % 2**31})
-        network = fit(self._network(genotype, fidelity.branches), self.batches, settings)
-        return quality_figures(validate(network, self.val.as_cache(), self.task))
+        with choose(settings).in_charge():  # scores too depend on the number of threads, in their last digits
+            network = fit(self._network(genotype, fidelity.branches), self.batches, settings)
+            return quality_figures(validate(network, self.val.as_cache(), self.task))
 
 
 def quality_figures(scores: dict[str, Any]) -> dict[str, float]:
@@ -114,7 +113,7 @@ def proxy_settings(config: SearchConfig) -> TrainConfig:
         patch=config.proxy_patch,
         rate=config.proxy_rate,
         branches=config.branches,
-        threads=config.threads,
+        threads=config.threads_each,
         device=config.device,
         validations=1,
     )

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from pixsearch.search.executors.base import Executor
+from pixsearch.search.executors.base import Call, Crew, Executor, Outcome
 
 T = TypeVar("T")
 
 
 class InProcess(Executor[T]):
-    """Lazy and sequential: nothing runs ahead, so what has been taken is all that has been computed."""
+    """Lazy and sequential: nothing runs ahead, so what has been taken is all that has been computed.
 
-    def __init__(self) -> None:
-        self._line: deque[tuple[Callable[[Any], T], Any]] = deque()
+    A call that ends the process ends the search with it (the record knows how to go on), so limits are not kept here.
+    """
 
-    def submit(self, fn: Callable[[Any], T], item: Any) -> None:
-        """Line up `fn(item)`; it runs when its result is asked for."""
-        self._line.append((fn, item))
-
-    def results(self) -> Iterator[T]:
-        """Run what is in line, one call a result."""
-        while self._line:
-            fn, item = self._line.popleft()
-            yield fn(item)
-
-    def cancel(self) -> None:
-        """Drop what is in line."""
-        self._line.clear()
+    def __init__(self, crew: Crew | None = None) -> None:
+        super().__init__(crew)
+        self._begun: Call | None = None
 
     def share(self, value: Any) -> Any:
         """The object itself."""
@@ -37,4 +25,19 @@ class InProcess(Executor[T]):
 
     def close(self) -> None:
         """Drop what is in line."""
-        self._line.clear()
+        self.cancel()
+        self._begun = None
+
+    def _has_room(self) -> bool:
+        return self._begun is None
+
+    def _is_busy(self) -> bool:
+        return self._begun is not None
+
+    def _begin(self, call: Call) -> None:
+        self._begun = call
+
+    def _next(self) -> tuple[Call, Outcome]:
+        call, self._begun = self._begun, None
+        assert call is not None
+        return call, Outcome(call.fn(call.item, *call.shared))
