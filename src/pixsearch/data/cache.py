@@ -24,7 +24,9 @@ from pixsearch.tasks.base import Pair, Task
 
 FOLDER = "pairs"
 RESIDENT_BYTES = 256 * 2**20
-"""After so many mapped bytes were touched, their pages are given back: they count as the process's memory."""
+"""A larger map gives its pages back now and then: they count as the process's memory."""
+AROUND = 4
+"""A touched page brings its neighbours along (the system maps those it holds anyway): so many times as much is resident as was touched."""
 
 
 class PairCache:
@@ -82,7 +84,7 @@ class PairCache:
     def touch(self, count: int) -> None:
         """Note that `count` mapped bytes are about to be read; gives pages back when they add up."""
         self._touched += count
-        if self._touched > RESIDENT_BYTES:
+        if AROUND * self._touched > RESIDENT_BYTES:
             self.release()
 
     def release(self) -> None:
