@@ -65,3 +65,5 @@ STRATEGIES = Registry(
 TARGETS = Registry("target", {"local": "pixsearch.bench.targets.local:LocalTarget"})
 
 EXECUTORS = Registry("executor", {"inprocess": "pixsearch.search.executors.inprocess:InProcess"})
+
+SCHEMES = Registry("quantization scheme", {"arm": "pixsearch.export.scheme:ARM", "portable": "pixsearch.export.scheme:PORTABLE"})

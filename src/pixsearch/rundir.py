@@ -22,7 +22,12 @@ from pixsearch.config import C, Config, differences, merge, read_yaml, validate
 from pixsearch.errors import DataError, MachineError, UsageError
 from pixsearch.events import Event, EventLog, Listener, read_events
 
-STAGES = ("search", "train", "prune", "export", "bench")
+STAGES = ("search", "train", "prune", "qat", "export", "bench")
+
+
+def command_of(stage: str) -> str:
+    """The subcommand that writes and resumes a stage."""
+    return {"qat": "train"}.get(stage, stage)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -196,7 +201,7 @@ def recorded_config(model: type[C], run: Path, name: str, changes: dict[str, Any
     """The settings a stage was begun with, with `changes` laid over them."""
     path = run / name / "config.resolved.yaml"
     if not path.exists():
-        raise UsageError(f"`{run}` holds no {name} stage to resume. Check the path or start one with `pixsearch {name}`.")
+        raise UsageError(f"`{run}` holds no {name} stage to resume. Check the path or start one with `pixsearch {command_of(name)}`.")
     return validate(model, merge(read_yaml(path), changes or {}), str(path))
 
 
