@@ -104,9 +104,13 @@ def float_part(model: onnx.ModelProto) -> set[str]:
 
 
 def insert_steps(model: onnx.ModelProto, ranges: Mapping[str, Range], scheme: Scheme, kept: Iterable[str] = ()) -> onnx.ModelProto:
-    """`model` with quantize and dequantize nodes of `scheme` around all operators of `QUANTIZED` but the nodes called `kept`."""
+    """`model` with quantize and dequantize nodes of `scheme` around all operators of `QUANTIZED` but the nodes called `kept`.
+
+    `ranges` may leave out tensors that are not rounded; `DataError` when one that is has none.
+    """
     kept = set(kept)
-    spans: Any = {name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in ranges.items()}
+    none = dict.fromkeys(Graph(model).activations(), (0.0, 0.0))  # the quantizer asks for a range even where it rounds nothing
+    spans: Any = {name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in {**none, **ranges}.items()}
     quantizer = QDQQuantizer(
         copy.deepcopy(model),
         per_channel=scheme.per_channel,
@@ -122,9 +126,17 @@ def insert_steps(model: onnx.ModelProto, ranges: Mapping[str, Range], scheme: Sc
     quantizer.quantize_model()
     quantizer.model.topological_sort()
     quantized: onnx.ModelProto = quantizer.model.model
+    _check_ranges(quantized, ranges)
     floats = {port.name for port in model.graph.input} | {name for node in model.graph.node if node.name in kept for name in node.output}
     _read_floats(quantized, kept, floats)
     return quantized
+
+
+def _check_ranges(quantized: onnx.ModelProto, ranges: Mapping[str, Range]) -> None:
+    rounded = [node.input[1].removesuffix("_scale") for node in quantized.graph.node if node.op_type == "QuantizeLinear"]
+    lacking = [name for name in rounded if name not in ranges]
+    if lacking:
+        raise DataError(f"There is no range for the tensor `{lacking[0]}`. Train the model for int8 again, or export one that was not.")
 
 
 def _read_floats(quantized: onnx.ModelProto, kept: set[str], floats: set[str]) -> None:

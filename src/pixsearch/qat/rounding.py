@@ -46,12 +46,11 @@ class RangeRounding(nn.Module):
     def step(self) -> tuple[Tensor, Tensor]:
         """The step between levels, and the level of zero counted from the lowest."""
         low, high = self.ends()
-        return affine_step(low.detach(), high.detach())
+        return affine_step(low.detach(), high.detach(), -self.levels[0])
 
     def forward(self, x: Tensor) -> Tensor:
         """The nearest levels' values."""
-        low, high = self.ends()
-        rounded: Tensor = _Rounded.apply(x, low, high, *affine_step(low.detach(), high.detach()))  # type: ignore[no-untyped-call]
+        rounded: Tensor = _Rounded.apply(x, *self.ends(), *self.step())  # type: ignore[no-untyped-call]
         return rounded
 
 
@@ -84,12 +83,12 @@ _SATURATED = 0.5 + 2**-20  # an error beyond half a step, but for float32's own 
 _where_between = torch.ops.aten.hardtanh_backward.default  # gradient · (low < value < high), in one pass
 
 
-def affine_step(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+def affine_step(low: Tensor, high: Tensor, zero_of_nothing: int = 0) -> tuple[Tensor, Tensor]:
     """The step, float32, and the level of zero in 0…255, of ranges from `low` to `high`; a range of nothing has step 1."""
     low, high = low.double().clamp(max=0), high.double().clamp(min=0)
     step = (high - low) / LEVELS
     nothing = step < _TINY
-    zero = torch.where(nothing, 0.0, (-low / step).round())
+    zero = torch.where(nothing, float(zero_of_nothing), (-low / step).round())
     return torch.where(nothing, 1.0, step).float(), zero.float()
 
 
