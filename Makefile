@@ -18,7 +18,7 @@ PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format search train prune export bench report clean \
-	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-demo benchmark-workers
+	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-quantization benchmark-demo benchmark-workers
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -81,6 +81,9 @@ benchmark-data: setup  ## Index and cache of 800 2K photos: time, memory, disk
 
 benchmark-hypervolume: setup  ## nsga2 against random (DATA=..., VAL=...); resumes row by row
 	$(BIN)/python benchmarks/search_hypervolume.py --data $(DATA) --val $(VAL)
+
+benchmark-quantization: setup  ## What int8 costs, with and without training for it (DATA=..., SET5=..., B100=...); resumes row by row
+	$(BIN)/python benchmarks/quantization.py --data $(DATA) --set Set5=$(SET5) --set B100=$(B100)
 
 benchmark-demo: setup  ## The demo's wall time by stage
 	$(BIN)/python benchmarks/demo_time.py

@@ -16,11 +16,12 @@ KEY = "pixsearch"
 class ModelCard:
     """All that is said about a model beside its weights.
 
-    `name` is what tables show (`3fa9c2d1`, `fsrcnn`); `stage` what was done last (`trained`, `pruned`); `precision`
-    `float` or `int8`. `genotype` is the architecture's JSON with its `space`. `multiple`: input height and width must be multiples of it
-    (inference pads and crops). `receptive_radius`: input pixels around a pixel that its output depends on, so tiles that
-    overlap by as much are exact. `macs_720p` counts multiply-adds for a 1280×720 output. `training` and `calibration`
-    are the records of how the weights and the quantization came to be.
+    `name` is what tables show (`3fa9c2d1`, `fsrcnn`); `stage` what was done (`trained`, `pruned`, `qat`, `pruned qat`);
+    `precision` `float` or `int8`. `genotype` is the architecture's JSON with its `space`. `multiple`: input height and width
+    must be multiples of it (inference pads and crops). `receptive_radius`: input pixels around a pixel that its output depends
+    on, so tiles that overlap by as much are exact. `macs_720p` counts multiply-adds for a 1280×720 output. `training` and
+    `calibration` are the records of how the weights and the quantization came to be; a model that was trained for int8 has its
+    scheme and ranges in `calibration`.
     """
 
     name: str
@@ -54,11 +55,14 @@ class ModelCard:
 
     @property
     def label(self) -> str:
-        """What a table calls this model: `3fa9c2d1 float`, `3fa9c2d1 pruned`, `3fa9c2d1 pruned int8`."""
-        words = [self.name] + (["pruned"] if self.stage == "pruned" else [])
-        if self.precision != "float" or self.stage != "pruned":
-            words.append(self.precision)
-        return " ".join(words)
+        """What a table calls this model: `3fa9c2d1 float`, `3fa9c2d1 pruned`, `3fa9c2d1 pruned qat int8`."""
+        plain = self.precision == "float" and self.later_stages
+        return " ".join([self.name, *self.later_stages, *([] if plain else [self.precision])])
+
+    @property
+    def later_stages(self) -> list[str]:
+        """What was done after the training: `pruned`, `qat`."""
+        return [word for word in self.stage.split() if word != "trained"]
 
     def with_(self, **changes: Any) -> ModelCard:
         """A copy with some fields changed."""

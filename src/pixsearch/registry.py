@@ -72,3 +72,5 @@ EXECUTORS = Registry(
         "ray": "pixsearch.search.executors.ray:RayTasks",
     },
 )
+
+SCHEMES = Registry("quantization scheme", {"arm": "pixsearch.export.scheme:ARM", "portable": "pixsearch.export.scheme:PORTABLE"})

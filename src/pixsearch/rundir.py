@@ -22,9 +22,14 @@ from pixsearch.config import C, Config, differences, merge, read_yaml, validate
 from pixsearch.errors import DataError, MachineError, UsageError
 from pixsearch.events import Event, EventLog, Listener, read_events
 
-STAGES = ("search", "train", "prune", "export", "bench")
+STAGES = ("search", "train", "prune", "qat", "export", "bench")
 LENGTHS = ("steps", "evaluations", "budget_s")
 """Settings that say how long a stage takes; a section holds one of them."""
+
+
+def command_of(stage: str) -> str:
+    """The subcommand that writes and resumes a stage."""
+    return {"qat": "train"}.get(stage, stage)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -198,7 +203,7 @@ def recorded_config(model: type[C], run: Path, name: str, changes: dict[str, Any
     """The settings a stage was begun with, with `changes` laid over them; a length of another kind takes the recorded one's place."""
     path = run / name / "config.resolved.yaml"
     if not path.exists():
-        raise UsageError(f"`{run}` holds no {name} stage to resume. Check the path or start one with `pixsearch {name}`.")
+        raise UsageError(f"`{run}` holds no {name} stage to resume. Check the path or start one with `pixsearch {command_of(name)}`.")
     recorded, changes = read_yaml(path), changes or {}
     for name, section in changes.items():
         if isinstance(section, dict) and any(section.get(length) is not None for length in LENGTHS):

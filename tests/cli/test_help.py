@@ -12,11 +12,11 @@ from pixsearch.cli.main import COMMANDS
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself_with_two_examples(name: str) -> None:
+def test_every_command_explains_itself_with_examples(name: str) -> None:
     told = pixsearch(name, "--help")
     assert told.code == 0
     examples = told.out.partition("Examples:")[2]
-    assert len(re.findall(rf"^\s*pixsearch {name} ", examples, re.MULTILINE)) == 2
+    assert len(re.findall(rf"^\s*pixsearch {name} ", examples, re.MULTILINE)) >= 2
 
 
 def test_the_version_is_the_package_s() -> None:

@@ -23,6 +23,8 @@ def test_a_card_survives_json() -> None:
         ("trained", "int8", "3fa9c2d1 int8"),
         ("pruned", "float", "3fa9c2d1 pruned"),
         ("pruned", "int8", "3fa9c2d1 pruned int8"),
+        ("qat", "float", "3fa9c2d1 qat"),
+        ("pruned qat", "int8", "3fa9c2d1 pruned qat int8"),
     ],
 )
 def test_tables_call_it_by_what_was_done(stage: str, precision: str, label: str) -> None:

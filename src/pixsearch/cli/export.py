@@ -19,6 +19,10 @@ def export(
         list[Path] | None,
         typer.Option("--calibrate", metavar="PHOTOS", help="Photos for the int8 ranges; by default those it was trained on."),
     ] = None,
+    scheme: Annotated[
+        str | None,
+        typer.Option("--scheme", metavar="arm|portable", help="How int8 stores numbers; by default as the model was trained, or arm."),
+    ] = None,
     gate_db: Annotated[float | None, typer.Option("--gate", metavar="DB", help="Largest PSNR loss that int8 may cost.")] = None,
     out: o.Out = None,
     again: o.Again = False,
@@ -36,7 +40,7 @@ def export(
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import Launch, export_stage
 
-    settings = {"export": o.given(int8=int8 or None, calibrate=calibrate, gate_db=gate_db)}
+    settings = {"export": o.given(int8=int8 or None, calibrate=calibrate, scheme=scheme, gate_db=gate_db)}
     with Output(as_json) as output:
         export_stage(settings, Launch(out, again=again, output=output), models)
 

@@ -10,6 +10,7 @@ from pixsearch.config import Config
 from pixsearch.data.config import DataConfig
 from pixsearch.export.config import ExportConfig
 from pixsearch.prune.config import PruneConfig
+from pixsearch.qat.config import QatConfig
 from pixsearch.search.config import SearchConfig
 from pixsearch.tasks.config import TaskConfig
 from pixsearch.train.config import TrainConfig
@@ -41,6 +42,16 @@ class PruneJob(Config):
     digest: str
     data: DataConfig
     prune: PruneConfig
+    train: TrainConfig
+
+
+class QatJob(Config):
+    """What `pixsearch train --qat` is to do; `digest` is the model file's, so that a resumed run trains the same weights on."""
+
+    model: Path
+    digest: str
+    data: DataConfig
+    qat: QatConfig
     train: TrainConfig
 
 

@@ -16,7 +16,7 @@ from pixsearch.errors import DataError, UsageError
 from pixsearch.events import Listener, read_events
 from pixsearch.report.live import LiveView
 from pixsearch.report.tensorboard import TensorBoard
-from pixsearch.rundir import Stage, last_event, read_json, recorded_config
+from pixsearch.rundir import Stage, command_of, finished, last_event, read_json, recorded_config
 from pixsearch.train.ranks import joined
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Launch:
         """The stage's checked settings: the recorded ones with changes when it resumes."""
         if self.resume:
             return recorded_config(model, self.folder, name, settings)
-        return validate(model, settings, f"`pixsearch {name}`")
+        return validate(model, settings, f"`pixsearch {command_of(name)}`")
 
     @contextmanager
     def open(self, name: str, job: Config, *, tensorboard: bool = False) -> Iterator[Stage]:
@@ -169,15 +169,12 @@ def by_arch(settings: Settings, arch: str) -> Settings:
 def prune_stage(settings: Settings, launch: Launch, model: Path | None) -> None:
     """Prune a trained model and record the result in RUN/prune."""
     if not launch.resume:
-        if model is None:
-            raise UsageError("No model was named. Give a model.safetensors or a run that holds one.")
-        model = find_models([model])[0] if model.is_dir() else model
+        model = named_model(model, 0)
         launch = launch.within(run_of(model))
         settings = with_default(settings, "train", ("steps", "budget_s"), {"budget_s": DEFAULT_TRAINING})
         settings = {**trained_on(model, settings), "model": model, "digest": digest(model)}
     job = launch.settle(jobs.PruneJob, "prune", settings)
-    if digest(job.model) != job.digest:
-        raise DataError(f"`{job.model}` has changed since this pruning was begun. Start it anew with `--again`.")
+    check_unchanged(job.model, job.digest, "pruning")
     from pixsearch.data.open import open_data
     from pixsearch.nn.modelfile import load_model
     from pixsearch.prune.session import prune_stage as prune
@@ -188,6 +185,62 @@ def prune_stage(settings: Settings, launch: Launch, model: Path | None) -> None:
     with launch.open("prune", job) as stage:
         prune(network, card, open_data(job.data, task, stage.note), task, job.prune, job.train, stage)
     launch.output.add_stage(launch.folder, "prune", ended(launch.folder, "prune"))
+
+
+def qat_stage(settings: Settings, launch: Launch, model: Path | None) -> None:
+    """Train a trained model on for int8 and record the result in RUN/qat."""
+    from pixsearch.qat.config import STEPS, TRAINING
+
+    if not launch.resume:
+        model = named_model(model, -1)
+        launch = launch.within(run_of(model))
+        settings = with_default(merge({"train": TRAINING}, settings), "train", ("steps", "budget_s"), {"steps": STEPS})
+        settings = {**trained_on(model, settings), "model": model, "digest": digest(model)}
+    job = launch.settle(jobs.QatJob, "qat", settings)
+    check_unchanged(job.model, job.digest, "training")
+    from pixsearch.data.open import open_data
+    from pixsearch.export.scheme import choose_scheme
+    from pixsearch.nn.modelfile import load_model
+    from pixsearch.qat.session import qat_stage as qat
+    from pixsearch.tasks.base import task_for
+
+    network, card = load_model(job.model)
+    choose_scheme(card, job.qat.scheme)  # before an earlier record is set aside
+    task = task_for(card.signature)
+    with launch.open("qat", job) as stage:
+        qat(network, card, open_data(job.data, task, stage.note), task, job.qat, job.train, stage)
+    launch.output.add_stage(launch.folder, "qat", ended(launch.folder, "qat"))
+
+
+def is_for_int8(scheme: str | None, resume: Path | None, others: dict[str, object]) -> bool:
+    """Whether `pixsearch train` is to train a model on for int8: asked for by `--qat`, or what the run to resume was stopped in.
+
+    `UsageError` for `others`, options that choose what a model has already.
+    """
+    if scheme is None:
+        return resume is not None and next((name for name in ("train", "qat") if is_unfinished(resume, name)), "train") == "qat"
+    given = [name for name, value in others.items() if value is not None]
+    if given:
+        raise UsageError(f"`--qat` trains a model on as it is, so `{given[0]}` has nothing to choose. Leave it out.")
+    return True
+
+
+def is_unfinished(run: Path, name: str) -> bool:
+    """Whether a stage was begun and did not come to its end."""
+    return (run / name / "events.jsonl").exists() and not finished(run, name)
+
+
+def named_model(model: Path | None, place: int) -> Path:
+    """The model file that was named, or that at `place` of those in the run that was named."""
+    if model is None:
+        raise UsageError("No model was named. Give a model.safetensors or a run that holds one.")
+    return (find_models([model])[place] if model.is_dir() else model).absolute()
+
+
+def check_unchanged(model: Path, recorded: str, what: str) -> None:
+    """`DataError` when a model file is not the one a stage was begun with."""
+    if digest(model) != recorded:
+        raise DataError(f"`{model}` has changed since this {what} was begun. Start it anew with `--again`.")
 
 
 def export_stage(settings: Settings, launch: Launch, models: list[Path] | None) -> None:
@@ -246,10 +299,10 @@ def with_default(settings: Settings, section: str, names: tuple[str, ...], defau
 
 
 def find_models(paths: list[Path]) -> list[Path]:
-    """Model files, with a run's folder standing for all it trained: the last one is the smallest."""
+    """Model files, with a run's folder standing for all it trained, in the order of its stages."""
     found: list[Path] = []
     for path in paths:
-        inside = [path / name / "model.safetensors" for name in ("train", "prune")]
+        inside = [path / name / "model.safetensors" for name in ("train", "prune", "qat")]
         present = [p for p in inside if p.exists()] if path.is_dir() else [path]
         if not present:
             raise DataError(f"`{path}` holds no trained model. Train one with `pixsearch train {path} --pick knee`.")

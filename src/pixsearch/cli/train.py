@@ -1,4 +1,4 @@
-"""`pixsearch train`: train a found or a hand-made network."""
+"""`pixsearch train`: train a found or a hand-made network, or a trained model on for int8."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from pixsearch.cli import options as o
 
 
 def train(
-    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A run that holds a search.")] = None,
+    source: Annotated[
+        Path | None,
+        typer.Argument(metavar="[RUN|MODEL]", help="A run that holds a search; with --qat a model.safetensors, or a run's last."),
+    ] = None,
     pick: Annotated[
         str | None,
         typer.Option("--pick", metavar="knee|best-under:BOUND|ID", help="Which member: the knee, the best under a bound, or an id."),
@@ -19,6 +22,12 @@ def train(
     arch: Annotated[
         str | None,
         typer.Option("--arch", metavar="FILE.json|NAME", help="Instead of a run: a genotype, or fsrcnn, espcn, ecbsr-m4c16, plain-mNcM."),
+    ] = None,
+    qat: Annotated[
+        str | None,
+        typer.Option(
+            "--qat", metavar="arm|portable", help="Train a model on for int8: signed, steps per channel; or unsigned, for any runtime."
+        ),
     ] = None,
     scale: o.Scale = None,
     color: o.Color = None,
@@ -58,15 +67,18 @@ def train(
 ) -> None:
     """Train one network into RUN/train/model.safetensors: a member of RUN's front, or a network by FILE or NAME.
 
+    With --qat train a MODEL on, rounded as int8 will round it, into RUN/qat/model.safetensors; `pixsearch export --int8` follows.
+
     \b
     Examples:
       pixsearch train runs/phone --pick "best-under:macs_720p<=2G" --budget 30m
       pixsearch train --arch plain-m4c16 --data photos/ --budget 30m --out runs/x
-    Several GPUs, each with a batch of its own:
+    Then for int8, and on several GPUs, each with a batch of its own:
+      pixsearch train runs/phone --qat arm
       torchrun --nproc-per-node 4 --no-python pixsearch train runs/phone
     """
     from pixsearch.cli.output import Output
-    from pixsearch.cli.stages import Launch, train_stage
+    from pixsearch.cli.stages import Launch, is_for_int8, qat_stage, train_stage
 
     settings = {
         "task": o.given(scale=scale, color=color),
@@ -88,10 +100,14 @@ def train(
             seed=seed,
         ),
     }
-    target = resume or out or run or (Path("runs") / Path(arch).stem if arch else None)
     with Output(as_json) as output:
+        if is_for_int8(qat, resume, {"--pick": pick, "--arch": arch, "--scale": scale, "--color": color, "--branches": branches}):
+            launch = Launch(resume or out, resume=resume is not None, again=again, output=output)
+            qat_stage({"data": settings["data"], "train": settings["train"], "qat": o.given(scheme=qat)}, launch, source)
+            return
+        target = resume or out or source or (Path("runs") / Path(arch).stem if arch else None)
         launch = Launch(target, resume=resume is not None, again=again, output=output)
-        train_stage(settings, launch, searched=run, pick=pick, arch=arch, tensorboard=tensorboard)
+        train_stage(settings, launch, searched=source, pick=pick, arch=arch, tensorboard=tensorboard)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -36,17 +36,22 @@ class Calibration:
         return self.ranges is self.held_out
 
 
-def open_calibration(config: ExportConfig, task: Task, note: Note) -> Calibration:
+def open_calibration(config: ExportConfig, task: Task, note: Note, *, own_ranges: bool = False) -> Calibration:
     """A seeded choice of the usable photos of `config.calibrate`; near-duplicates never stand on both sides.
 
     Tells `note` two events `photos`, of role `calibrate` and `measure int8 on`, and a `warning` when all photos are
     near-duplicates, so that both sides are the same. Raises `UsageError` when no photos were named, `DataError` when none
-    is usable.
+    is usable. With `own_ranges`, for a model that brings its ranges, all photos serve to measure.
     """
     if not config.calibrate:
         raise UsageError("int8 needs photos to take its ranges from. Name some with `--calibrate PHOTOS`.")
     folder = config.cache or default_cache_folder()
     found = scan(config.calibrate, reduce=config.reduce, memo=folder, note=note).require()
+    if own_ranges:
+        measured = _some(found, config.seed, MOST_HELD_OUT)
+        note("photos", **summarize(Index(measured.photos, found.rejected), "measure int8 on"))
+        cache = build_cache(measured, task, folder, DEFAULT_CAP, note)
+        return Calibration(cache, cache)
     alone = len(found.groups) < 2
     ranges, held_out = (found, found) if alone else split(found, _HOLDOUT, MOST_HELD_OUT)
     ranges = _some(ranges, config.seed)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from pixsearch.config import Config
+from pixsearch.config import Config, known_in
+from pixsearch.registry import SCHEMES
 
 
 class ExportConfig(Config):
@@ -15,11 +16,13 @@ class ExportConfig(Config):
 
     `calibrate` holds photos (folders or files) from which the ranges of int8 are taken; a share of them, whole groups
     of near-duplicates, is held out to measure the loss. `gate_db` is the largest loss of PSNR against the float model
-    that is let through. `int8_of` says which of several models are quantized. `reduce` says by how much camera JPEGs
-    are reduced before they count as clean, `cache` where decoded photos are kept.
+    that is let through. `scheme` says how numbers are stored; left out, as the model was trained, or `arm`. `int8_of` says
+    which of several models are quantized. `reduce` says by how much camera JPEGs are reduced before they count as clean,
+    `cache` where decoded photos are kept.
     """
 
     int8: bool = False
+    scheme: Annotated[str, known_in(SCHEMES)] | None = None
     int8_of: Literal["last", "all"] = "last"
     calibrate: tuple[Path, ...] = ()
     gate_db: float = Field(default=0.15, gt=0.0)

@@ -67,6 +67,29 @@ def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
     return default if found is None else onnx.helper.get_attribute_value(found)
 
 
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """All attributes of a node that are written down, text as `str`."""
+    values = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+    return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
+
+
+def lasting_names(graph: Graph) -> dict[str, str]:
+    """A name for every tensor that depends on the picture, out of the network's own names and not the exporter's.
+
+    A convolution's output is called as its module, what an operator makes of a tensor `TENSOR/Operator`, so that what is
+    recorded of a tensor is found again in another export of the network.
+    """
+    names = {name: name for name in graph.inputs}
+    for node in graph.nodes:
+        kernel = node.input[1] if node.op_type in ("Conv", "ConvTranspose") else ""
+        name = kernel.removesuffix(".weight") or f"{names[graph.flowing(node)[0]]}/{node.op_type}"
+        for place, output in enumerate(node.output):
+            own = f"{name}:{place}" if place else name
+            taken = set(names.values())
+            names[output] = own if own not in taken else next(f"{own}#{n}" for n in range(2, 10**6) if f"{own}#{n}" not in taken)
+    return names
+
+
 def named_nodes(nodes: Iterable[onnx.NodeProto]) -> list[str]:
     """The names of `nodes`."""
     return [node.name for node in nodes]

@@ -21,20 +21,20 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from pixsearch.card import ModelCard
 from pixsearch.data.cache import PairCache
+from pixsearch.errors import DataError
 from pixsearch.export.config import ExportConfig
 from pixsearch.export.equalize import equalize
-from pixsearch.export.graph import Graph
+from pixsearch.export.graph import Graph, lasting_names
 from pixsearch.export.observe import choose_crops, histograms
 from pixsearch.export.onnx import read_model, write_model
 from pixsearch.export.ranges import Range, best_ranges
+from pixsearch.export.scheme import Scheme, choose_scheme, trained_scheme
 from pixsearch.tasks.base import Task
 
-SCHEME = "S8S8 QDQ, per channel"
-
-_CONVOLUTIONS = ("Conv", "ConvTranspose")
+CONVOLUTIONS = ("Conv", "ConvTranspose")
 _ACTIVATIONS = ("Relu", "LeakyRelu", "Clip")
 _OTHERS = ("Add", "Mul", "Concat", "Split", "Gather", "Pad", "DepthToSpace")
-QUANTIZED = (*_CONVOLUTIONS, *_ACTIVATIONS, *_OTHERS)
+QUANTIZED = (*CONVOLUTIONS, *_ACTIVATIONS, *_OTHERS)
 """Operators that ONNX Runtime has for 8 bits. Others between them compute in float, from 8 bits to 8 bits."""
 
 _SHUFFLES = frozenset({"DepthToSpace", "Clip", "Identity"})
@@ -42,26 +42,46 @@ _LINEAR = frozenset({"Concat", "Conv", "Gather", "Identity", "Pad", "SpaceToDept
 
 
 def quantize(float_path: Path, card: ModelCard, calibration: PairCache, task: Task, out_path: Path, config: ExportConfig) -> Path:
-    """Write the float model at `float_path` as int8 to `out_path`, its ranges taken from `calibration`.
+    """Write the float model at `float_path` as int8 to `out_path`, its ranges taken from `calibration` or, trained for int8, its own.
 
-    The card's `calibration` says from what and how.
+    The card's `calibration` says from what and how. `UsageError` for another scheme than it was trained in, `DataError` when
+    its own ranges are not those of its graph.
     """
+    scheme = choose_scheme(card, config.scheme)
     model = read_model(float_path)
-    crops = choose_crops(model, card, task, calibration, config.seed)
-    equalized = equalize(model, crops)
-    ranges = best_ranges(model, histograms(model, crops))
+    if trained_scheme(card) is None:
+        ranges, record = _calibrated(model, card, calibration, task, config.seed)
+    else:
+        ranges, record = recorded_ranges(model, card), card.calibration
     kept = float_part(model)
-    quantized = insert_steps(model, ranges, kept)
     record = {
-        "scheme": SCHEME,
-        "photos": list(calibration.names),
-        "crops": len(crops),
-        "seed": config.seed,
-        "equalized_layers": equalized,
+        **record,
+        "scheme": scheme.name,
+        "format": scheme.format,
         "float_operators": [node.op_type for node in model.graph.node if node.name in kept],
     }
+    quantized = insert_steps(model, ranges, scheme, kept)
     write_model(quantized, card.with_(precision="int8", calibration=record), out_path)
     return out_path
+
+
+def _calibrated(
+    model: onnx.ModelProto, card: ModelCard, calibration: PairCache, task: Task, seed: int
+) -> tuple[dict[str, Range], dict[str, Any]]:
+    """Ranges of least error, after equalizing the channels of `model` in place, and what the card says of it."""
+    crops = choose_crops(model, card, task, calibration, seed)
+    equalized = equalize(model, crops)
+    ranges = best_ranges(model, histograms(model, crops))
+    return ranges, {"photos": list(calibration.names), "crops": len(crops), "seed": seed, "equalized_layers": equalized}
+
+
+def recorded_ranges(model: onnx.ModelProto, card: ModelCard) -> dict[str, Range]:
+    """The ranges a model was trained in, by the names that tensors have in `model`; `DataError` when they are of another graph."""
+    recorded = card.calibration["ranges"]
+    ranges = {name: recorded[own] for name, own in lasting_names(Graph(model)).items() if own in recorded}
+    if len(ranges) != len(recorded):
+        raise DataError(f"The ranges on the card of `{card.label}` are not those of its network. Train it for int8 again.")
+    return {name: (float(low), float(high)) for name, (low, high) in ranges.items()}
 
 
 def float_part(model: onnx.ModelProto) -> set[str]:
@@ -83,16 +103,20 @@ def float_part(model: onnx.ModelProto) -> set[str]:
     return {end.name, *behind, *(node.name for node in skips[0])}
 
 
-def insert_steps(model: onnx.ModelProto, ranges: Mapping[str, Range], kept: Iterable[str] = ()) -> onnx.ModelProto:
-    """`model` with quantize and dequantize nodes around all operators of `QUANTIZED` but the nodes called `kept`."""
+def insert_steps(model: onnx.ModelProto, ranges: Mapping[str, Range], scheme: Scheme, kept: Iterable[str] = ()) -> onnx.ModelProto:
+    """`model` with quantize and dequantize nodes of `scheme` around all operators of `QUANTIZED` but the nodes called `kept`.
+
+    `ranges` may leave out tensors that are not rounded; `DataError` when one that is has none.
+    """
     kept = set(kept)
-    spans: Any = {name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in ranges.items()}
+    none = dict.fromkeys(Graph(model).activations(), (0.0, 0.0))  # the quantizer asks for a range even where it rounds nothing
+    spans: Any = {name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in {**none, **ranges}.items()}
     quantizer = QDQQuantizer(
         copy.deepcopy(model),
-        per_channel=True,
+        per_channel=scheme.per_channel,
         reduce_range=False,
-        weight_qType=QuantType.QInt8,
-        activation_qType=QuantType.QInt8,
+        weight_qType=QuantType.QInt8 if scheme.signed_weights else QuantType.QUInt8,
+        activation_qType=QuantType.QInt8 if scheme.signed_activations else QuantType.QUInt8,
         tensors_range=TensorsData(CalibrationMethod.MinMax, spans),
         nodes_to_quantize=[],
         nodes_to_exclude=sorted(kept),
@@ -102,9 +126,17 @@ def insert_steps(model: onnx.ModelProto, ranges: Mapping[str, Range], kept: Iter
     quantizer.quantize_model()
     quantizer.model.topological_sort()
     quantized: onnx.ModelProto = quantizer.model.model
+    _check_ranges(quantized, ranges)
     floats = {port.name for port in model.graph.input} | {name for node in model.graph.node if node.name in kept for name in node.output}
     _read_floats(quantized, kept, floats)
     return quantized
+
+
+def _check_ranges(quantized: onnx.ModelProto, ranges: Mapping[str, Range]) -> None:
+    rounded = [node.input[1].removesuffix("_scale") for node in quantized.graph.node if node.op_type == "QuantizeLinear"]
+    lacking = [name for name in rounded if name not in ranges]
+    if lacking:
+        raise DataError(f"There is no range for the tensor `{lacking[0]}`. Train the model for int8 again, or export one that was not.")
 
 
 def _read_floats(quantized: onnx.ModelProto, kept: set[str], floats: set[str]) -> None:

@@ -16,6 +16,7 @@ from pixsearch.export.config import ExportConfig
 from pixsearch.export.onnx import OPSET, export_float, read_model, write_model
 from pixsearch.export.parity import Int8Parity, check_float, check_int8
 from pixsearch.export.quantize import quantize
+from pixsearch.export.scheme import choose_scheme, trained_scheme
 from pixsearch.infer.session import OnnxModel
 from pixsearch.interrupt import check_stop
 from pixsearch.nn.build import Network
@@ -34,8 +35,8 @@ class Source:
 
     @property
     def stem(self) -> str:
-        """What its files are called: `NAME`, or `NAME-pruned`."""
-        return self.card.name + ("-pruned" if self.card.stage == "pruned" else "")
+        """What its files are called: `NAME`, `NAME-pruned`, `NAME-pruned-qat`."""
+        return "-".join([self.card.name, *self.card.later_stages])
 
     @property
     def task(self) -> Task:
@@ -47,16 +48,20 @@ def export_stage(models: list[Path], config: ExportConfig, stage: Stage) -> list
     """Write every model of `models` as float ONNX into the stage's folder, and as int8 the last one, or all (`config.int8_of`).
 
     A file stands under its name (`NAME.onnx`, `NAME-pruned.onnx`, `NAME-pruned.int8.onnx`) only when its gate is passed;
-    otherwise `GateError`. Doing it again, after a crash, gives the same files. Returns the files, those of a model together.
+    otherwise `GateError`. `UsageError` for another scheme than a model was trained in. Doing it again, after a crash, gives the same
+    files. Returns the files, those of a model together.
     """
     begun = time.monotonic()
     sources = [Source(path, *load_deployed(path)) for path in models]
     _check_names(sources)
+    small = [source for source in sources if config.int8 and (config.int8_of == "all" or source is sources[-1])]
+    for source in small:
+        choose_scheme(source.card, config.scheme)
     written = []
     for source in sources:
         check_stop(f"Go on with `--resume {stage.run}`.")
         written.append(_write_float(source, stage))
-        if config.int8 and (config.int8_of == "all" or source is sources[-1]):
+        if source in small:
             written.append(_write_int8(source, written[-1], config, stage))
     stage.note("done", files=[path.name for path in written], elapsed_s=time.monotonic() - begun)
     return written
@@ -84,7 +89,7 @@ def _write_float(source: Source, stage: Stage) -> Path:
 
 def _write_int8(source: Source, float_path: Path, config: ExportConfig, stage: Stage) -> Path:
     path = stage.path / f"{source.stem}.int8.onnx"
-    calibration = open_calibration(config, source.task, stage.note)
+    calibration = open_calibration(config, source.task, stage.note, own_ranges=trained_scheme(source.card) is not None)
     with _candidate(path) as candidate:
         quantize(float_path, source.card, calibration.ranges, source.task, candidate, config)
         parity = check_int8(float_path, candidate, calibration.held_out, source.task, config.gate_db)

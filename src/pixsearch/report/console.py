@@ -19,6 +19,7 @@ from pixsearch.report.measured import Exported
 from pixsearch.report.records import RunRecord, read_run
 from pixsearch.report.searched import Member, SearchRecord
 from pixsearch.report.trained import PruneRecord, TrainingRecord
+from pixsearch.rundir import command_of
 
 PIPE_WIDTH = 120
 FILE_WIDTH = 26  # cells that a file's name may be folded to
@@ -50,7 +51,7 @@ def show_stage(run: Path | RunRecord, stage: str, stream: IO[str] | None = None,
     console = open_console(stream)
     shown = _result(record, stage, console.width, detail)
     if shown is None:
-        raise DataError(f"The {stage} stage of `{record.path}` has no result yet. Run `pixsearch {stage}` first, or resume it.")
+        raise DataError(f"The {stage} stage of `{record.path}` has no result yet. Run `pixsearch {command_of(stage)}` first, or resume it.")
     with console.capture() as drawn:
         console.print(shown, crop=False)
     console.file.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
@@ -63,6 +64,8 @@ def _result(record: RunRecord, stage: str, width: int, detail: bool) -> Renderab
         return training_summary(record.train)
     if stage == "prune" and record.prune:
         return prune_table(record.prune, width)
+    if stage == "qat" and record.qat:
+        return training_summary(record.qat)
     if stage == "export" and record.exports:
         return export_table(record.exports, width)
     if stage == "bench" and record.bench:

@@ -60,6 +60,8 @@ def assemble(run: RunRecord) -> Page:
         train.training(page, "train", "Training", run.train)
     if run.prune:
         train.pruning(page, run.prune)
+    if run.qat:
+        train.training(page, "qat", "Training for int8", run.qat)
     if run.exports:
         train.exports(page, run.exports)
     if run.search:

@@ -31,6 +31,7 @@ class RunRecord:
     search: SearchRecord | None
     train: TrainingRecord | None
     prune: PruneRecord | None
+    qat: TrainingRecord | None
     exports: tuple[Exported, ...]
     bench: BenchRecord | None
 
@@ -75,6 +76,7 @@ def read_run(run: Path) -> RunRecord:
         search=of("search", read_search),
         train=of("train", read_training),
         prune=of("prune", read_pruning),
+        qat=of("qat", read_training),
         exports=of("export", read_exports) or (),
         bench=of("bench", read_bench),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from pixsearch.events import read_events
 from pixsearch.nn.build import Network, deploy
 from pixsearch.nn.modelfile import make_card, save_model
 from pixsearch.registry import SPACES
-from pixsearch.rundir import Stage
+from pixsearch.rundir import Stage, command_of
 from pixsearch.tasks.base import Task
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.compute import choose
@@ -30,6 +30,13 @@ from pixsearch.train.ranks import ALONE, Ranks
 from pixsearch.train.validate import Figures, score_baseline, validate
 
 MODEL = "model.safetensors"
+
+Finish = Callable[[Network], tuple[Network, dict[str, Any]]]
+
+
+def in_deploy_form(average: Network) -> tuple[Network, dict[str, Any]]:
+    """The network with its branches merged; nothing is said of a quantization."""
+    return deploy(average), {}
 
 
 def train_stage(
@@ -43,13 +50,15 @@ def train_stage(
     *,
     done_as: str = "trained",
     ranks: Ranks = ALONE,
+    finish: Finish = in_deploy_form,
 ) -> Path:
     """Train `network`, score its averaged weights on `data.val` and write RUN/STAGE/model.safetensors in the deploy form.
 
     Goes on from the newest checkpoint in the stage's folder. `name` is what tables call the model, `record` is laid into the
-    card's training record, `done_as` is the card's stage. Events: `start`, those of `fit` with `baseline_psnr_db` in each `validation`,
-    a last `validation` and `done`. The first of several `ranks` calls this, the others `take_part`. Raises what `fit` raises,
-    `DataError` when it is resumed with other photos, and `MachineError` when memory runs out.
+    card's training record, `done_as` is the card's stage; `finish` makes the network to be written, and the card's `calibration`, of the
+    averaged one. Events: `start`, those of `fit` with `baseline_psnr_db` in each `validation`, a last `validation` and `done`. The
+    first of several `ranks` calls this, the others `take_part`. Raises what `fit` raises, `DataError` when it is resumed with other
+    photos, and `MachineError` when memory runs out.
     """
     require_same_photos(stage, data)
     ranks.first(lambda: data.summary["contents"])
@@ -57,7 +66,7 @@ def train_stage(
     baseline = score_baseline(data.val, task)
     against = {f"baseline_{key}": baseline[key] for key in ("psnr_db", "ssim")}
     patches = batches(data, task, config, ranks, stage.note)
-    checkpoints = Checkpoints(stage.path / "checkpoints", f"Go on with `pixsearch {stage.name} --resume {stage.run}`.")
+    checkpoints = Checkpoints(stage.path / "checkpoints", f"Go on with `pixsearch {command_of(stage.name)} --resume {stage.run}`.")
 
     def look(average: Network, _step: int) -> Figures:
         return {**validate(average, data.val, task), **against}
@@ -69,7 +78,9 @@ def train_stage(
     stage.note("validation", progress=1.0, **ended, **figures)
     scores = {**{key: figures[key] for key in ("psnr_db", "ssim")}, **against}
     training = {**(record or {}), **training_record(config, data, ranks), **ended, "scores": {**scores, "convention": task.convention}}
-    save_model(stage.path / MODEL, deploy(average), make_card(average, name=name, stage=done_as, training=training))
+    deployed, calibration = finish(average)
+    card = make_card(deployed, name=name, stage=done_as, training=training).with_(calibration=calibration)
+    save_model(stage.path / MODEL, deployed, card)
     stage.note("done", **ended, **scores, model=MODEL)
     return stage.path / MODEL
 
