@@ -283,12 +283,12 @@ class TestProcesses:
         assert not caches_in(store)[0].endswith(".part")
 
 
-def mapped_resident_bytes(name):
-    """Resident bytes of this process's mappings of files called `name`."""
+def mapped_resident_bytes(folder):
+    """Resident bytes of this process's mappings of files in `folder`."""
     total, inside = 0, False
     for line in Path("/proc/self/smaps").read_text().splitlines():
         if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
-            inside = line.endswith(name)
+            inside = f"{folder}/" in line
         elif inside and line.startswith("Rss:"):
             total += int(line.split()[1]) * 1024
     return total
@@ -301,13 +301,13 @@ def test_resident_pages_are_given_back_as_they_add_up(photos, store, monkeypatch
     assert cache.total_bytes > cache_module.RESIDENT_BYTES
     first = cache.pair(0)
     before = first.truth.copy()
-    assert mapped_resident_bytes("pixels.bin") >= first.truth.nbytes
+    assert mapped_resident_bytes(store) >= first.truth.nbytes
     for _ in range(5):
         for index in range(len(cache)):
             assert cache.pair(index).truth.sum() > 0
-            assert mapped_resident_bytes("pixels.bin") < 0.8 * cache.total_bytes
+            assert mapped_resident_bytes(store) < 0.8 * cache.total_bytes
     cache.release()
-    assert mapped_resident_bytes("pixels.bin") == 0
+    assert mapped_resident_bytes(store) == 0
     assert np.array_equal(first.truth, before), "views outlive the release"
 
 
@@ -315,7 +315,7 @@ def test_small_cache_keeps_its_pages(photos, store):
     cache = build_cache(photos, TASK, store, CAP)
     assert cache.pair(0).truth.sum() > 0
     cache.release()
-    assert mapped_resident_bytes("pixels.bin") > 0
+    assert mapped_resident_bytes(store) > 0
 
 
 def test_cache_outlives_the_photos_and_serves_threads(photos, folder, store):
