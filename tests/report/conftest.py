@@ -341,6 +341,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_search(run, clock)
         write_training(run, clock, "train")
         write_training(run, clock, "prune", steps=600, macs=1.38e9)
+        write_training(run, clock, "qat", steps=400, macs=1.38e9)
         write_export(run, clock)
         write_bench(run, clock)
         write_search(folder / "killed", clock, finish=False)

@@ -66,7 +66,8 @@ def test_the_whole_run_is_on_the_page(write_run: Write) -> None:
     path = write_report(run)
     assert path == run / "report.html"
     page = path.read_text(encoding="utf-8")
-    everything = ["summary", "crops", "bench", "front", "growth", "train", "prune", "export", "failures", "photos", "warnings", "record"]
+    stages = ["train", "prune", "qat", "export"]
+    everything = ["summary", "crops", "bench", "front", "growth", *stages, "failures", "photos", "warnings", "record"]
     assert sections(page) == everything
     words = " ".join(read(page).words)
     for said in (
@@ -146,7 +147,7 @@ def test_names_that_are_no_unicode_can_be_written(write_run: Write) -> None:
 def test_every_figure_is_one_that_plotly_knows(write_run: Write) -> None:
     """plotly's own classes refuse properties and values that plotly.js has not; colours of the theme are put in first."""
     figures = assemble(read_run(write_run())).figures
-    assert len(figures) == 13
+    assert len(figures) == 16
     for figure in figures.values():
         text = re.sub(r"var\(--[a-z0-9-]+\)", "#123456", json.dumps(figure))
         assert plotly.graph_objects.Figure(json.loads(text)).data

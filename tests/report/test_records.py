@@ -21,7 +21,7 @@ def lines(path: Path) -> list[bytes]:
 
 def test_a_whole_run_has_all_its_stages(write_run: Write) -> None:
     run = read_run(write_run())
-    assert [stage.name for stage in run.stages] == ["search", "train", "prune", "export", "bench"]
+    assert [stage.name for stage in run.stages] == ["search", "train", "prune", "qat", "export", "bench"]
     assert {stage.state for stage in run.stages} == {"done"}
     assert run.task == "sr ×2 on y"
     assert run.search
