@@ -144,7 +144,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         "| scheme | method | set | float | rounded in torch | int8 in ONNX Runtime | loss |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: |",
     ]
-    for row in rows:
+    for row in sorted(rows, key=lambda row: list(pairs()).index((row["scheme"], row["method"]))):
         for name, scores in row["sets"].items():
             figures = " | ".join(f"{scores[f'{form}_psnr_db']:.3f}" for form in ("float", "rounded", "int8"))
             lines.append(f"| {row['scheme']} | {row['method']} | {name} | {figures} | {scores['loss_db']:.3f} |")

@@ -29,10 +29,10 @@ def settings(**changes):
     return TrainConfig(**{**TRAINING, "steps": 60, "batch": 4, "patch": 24, "threads": 1, "checkpoint_every_s": 0, **changes})
 
 
-def run(folder, network, card, data, task, scheme="arm", resume=False, truth="model", **changes):
+def run(folder, network, card, data, task, scheme="arm", resume=False, **changes):
     config = settings(**changes)
     with Stage(folder, "qat", config, resume=resume) as stage:
-        return qat_stage(network, card, data, task, QatConfig(scheme=scheme, truth=truth), config, stage)
+        return qat_stage(network, card, data, task, QatConfig(scheme=scheme), config, stage)
 
 
 @pytest.fixture(scope="module", params=SCHEMES.names())
@@ -82,9 +82,8 @@ def test_what_is_read_back_rounds_as_what_was_trained(finished, data, task):
     assert validate(again.network, data.val, task)["psnr_db"] == pytest.approx(done["psnr_db"], abs=1e-4)
 
 
-@pytest.mark.parametrize("truth", ["model", "photos"])
-def test_training_gets_back_what_rounding_took(trained, data, task, tmp_path, truth):
-    path = run(tmp_path, *trained, data, task, "portable", truth=truth, steps=150, batch=8)
+def test_training_gets_back_what_rounding_took(trained, data, task, tmp_path):
+    path = run(tmp_path, *trained, data, task, "portable", steps=150, batch=8)
     events = list(read_events(path.parent / "events.jsonl"))
     lost, left = (events[0]["float_psnr_db"] - figure for figure in (events[0]["rounded_psnr_db"], events[-1]["psnr_db"]))
     assert left < 0.5 * lost

@@ -11,12 +11,9 @@ from pixsearch.export.scheme import choose_scheme
 from pixsearch.nn.build import Network
 from pixsearch.qat.config import QatConfig
 from pixsearch.qat.prepare import Prepared, ends, prepare, without_rounding
-from pixsearch.qat.teacher import Taught
 from pixsearch.rundir import Stage
 from pixsearch.tasks.base import Task
-from pixsearch.train.compute import choose
 from pixsearch.train.config import TrainConfig
-from pixsearch.train.feed import Draws
 from pixsearch.train.session import train_stage
 from pixsearch.train.validate import validate
 
@@ -41,10 +38,7 @@ def qat_stage(network: Network, card: ModelCard, data: Data, task: Task, config:
     def finish(average: Network) -> tuple[Network, dict[str, Any]]:
         return without_rounding(average), calibration(prepared, average, scheme.name, data)
 
-    def teach(patches: Draws) -> Draws:
-        return Taught(patches, network, choose(training)) if config.truth == "model" else patches
-
-    return train_stage(prepared.network, data, task, training, stage, card.name, record, done_as=done_as, teach=teach, finish=finish)
+    return train_stage(prepared.network, data, task, training, stage, card.name, record, done_as=done_as, finish=finish)
 
 
 def calibration(prepared: Prepared, average: Network, scheme: str, data: Data) -> dict[str, Any]:

@@ -22,13 +22,11 @@ from pixsearch.tasks.base import Task
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.compute import choose
 from pixsearch.train.config import TrainConfig
-from pixsearch.train.feed import Draws
 from pixsearch.train.loop import fit
 from pixsearch.train.validate import Figures, score_baseline, validate
 
 MODEL = "model.safetensors"
 
-Teach = Callable[[Draws], Draws]
 Finish = Callable[[Network], tuple[Network, dict[str, Any]]]
 
 
@@ -47,28 +45,26 @@ def train_stage(
     record: dict[str, Any] | None = None,
     *,
     done_as: str = "trained",
-    teach: Teach | None = None,
     finish: Finish = in_deploy_form,
 ) -> Path:
     """Train `network`, score its averaged weights on `data.val` and write RUN/STAGE/model.safetensors in the deploy form.
 
     Goes on from the newest checkpoint in the stage's folder. `name` is what tables call the model, `record` is laid into the
-    card's training record, `done_as` is the card's stage. `teach` may change the batches; `finish` makes the network to be written, and
-    the card's `calibration`, of the averaged one. Events: `start`, those of `fit` with `baseline_psnr_db` in each `validation`,
+    card's training record, `done_as` is the card's stage. `finish` makes the network to be written, and the card's
+    `calibration`, of the averaged one. Events: `start`, those of `fit` with `baseline_psnr_db` in each `validation`,
     a last `validation` and `done`. Raises what `fit` raises, and `MachineError` when memory runs out.
     """
     stage.note("start", **description(network, config, name))
     baseline = score_baseline(data.val, task)
     against = {f"baseline_{key}": baseline[key] for key in ("psnr_db", "ssim")}
     patches = Patches(data.train, task, batch=config.batch, patch=config.patch, seed=config.seed, note=stage.note)
-    draws = patches if teach is None else teach(patches)
     checkpoints = Checkpoints(stage.path / "checkpoints", f"Go on with `pixsearch {command_of(stage.name)} --resume {stage.run}`.")
 
     def look(average: Network, _step: int) -> Figures:
         return {**validate(average, data.val, task), **against}
 
     with able_machine(config):
-        average = fit(network, draws, config, validate=look, checkpoints=checkpoints, note=stage.note)
+        average = fit(network, patches, config, validate=look, checkpoints=checkpoints, note=stage.note)
         figures = look(average, -1)
     ended = _ended(checkpoints)
     stage.note("validation", progress=1.0, **ended, **figures)
