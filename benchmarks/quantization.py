@@ -55,8 +55,9 @@ def main() -> None:
         data = open_data(DataConfig(photos=tuple(options.data), val=(next(iter(sets.values())),)), task)
         opened = {name: open_pictures([folder], task, DataConfig(reduce="1")) for name, folder in sets.items()}
         network, card = trained(options, data, task)
+        floats = {name: validate(network, pictures, task)["psnr_db"] for name, pictures in opened.items()}
         for scheme, method in todo:
-            row = measure(scheme, method, network, card, data, opened, task, options)
+            row = measure(scheme, method, network, card, data, opened, floats, task, options)
             results["rows"].append(row)
             settings = {"float_steps": options.steps, "qat_steps": options.qat_steps, "qat_training": TRAINING}
             write_json(options.out, {**results, **settings, "environment": environment()})
@@ -95,7 +96,15 @@ def trained(options: argparse.Namespace, data: Data, task: Task) -> tuple[Networ
 
 
 def measure(
-    scheme: str, method: str, network: Network, card: ModelCard, data: Data, sets: Sets, task: Task, options: argparse.Namespace
+    scheme: str,
+    method: str,
+    network: Network,
+    card: ModelCard,
+    data: Data,
+    sets: Sets,
+    floats: dict[str, float],
+    task: Task,
+    options: argparse.Namespace,
 ) -> dict[str, Any]:
     """One row: scores on every set."""
     model, own = (network, card) if method == "PTQ" else trained_on(scheme, network, card, data, task, options)
@@ -104,7 +113,7 @@ def measure(
         float_path = export_float(model, own, Path(folder) / "float.onnx")
         config = ExportConfig(int8=True, scheme=scheme)
         int8 = OnnxModel.open(quantize(float_path, own, data.train, task, Path(folder) / "int8.onnx", config), precise_int8=True)
-        scores = {name: score(network, rounded, int8, pictures, task) for name, pictures in sets.items()}
+        scores = {name: score(floats[name], rounded, int8, pictures, task) for name, pictures in sets.items()}
     return {"scheme": scheme, "method": method, "sets": scores}
 
 
@@ -113,15 +122,17 @@ def trained_on(
 ) -> tuple[Network, ModelCard]:
     """The model trained on for int8, unless it has been."""
     run = options.runs / scheme
-    config = checked(TrainConfig, {**TRAINING, "steps": options.qat_steps, "threads": options.threads}, "the training for int8")
+    config = checked(
+        TrainConfig, {**TRAINING, "steps": options.qat_steps, "threads": options.threads, "validations": 2}, "the training for int8"
+    )
     if not finished(run, "qat"):
         with Stage(run, "qat", config, resume=(run / "qat" / "events.jsonl").exists()) as stage:
             qat_stage(network, card, data, task, QatConfig(scheme=scheme), config, stage)
     return load_model(run / "qat" / MODEL)
 
 
-def score(network: Network, rounded: Network, int8: OnnxModel, pictures: PairCache, task: Task) -> dict[str, float]:
-    found = {"float": validate(network, pictures, task)["psnr_db"], "rounded": validate(rounded, pictures, task)["psnr_db"]}
+def score(float_db: float, rounded: Network, int8: OnnxModel, pictures: PairCache, task: Task) -> dict[str, float]:
+    found = {"float": float_db, "rounded": validate(rounded, pictures, task)["psnr_db"]}
     whole = [pictures.pair(index) for index in range(len(pictures))]
     found["int8"] = float(np.mean([task.score(output_planes(int8, task, pair.inputs), pair.truth).psnr_db for pair in whole]))
     return {**{f"{name}_psnr_db": value for name, value in found.items()}, "loss_db": found["float"] - found["int8"]}
@@ -133,7 +144,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         "| scheme | method | set | float | rounded in torch | int8 in ONNX Runtime | loss |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: |",
     ]
-    for row in rows:
+    for row in sorted(rows, key=lambda row: list(pairs()).index((row["scheme"], row["method"]))):
         for name, scores in row["sets"].items():
             figures = " | ".join(f"{scores[f'{form}_psnr_db']:.3f}" for form in ("float", "rounded", "int8"))
             lines.append(f"| {row['scheme']} | {row['method']} | {name} | {figures} | {scores['loss_db']:.3f} |")

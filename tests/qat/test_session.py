@@ -83,7 +83,7 @@ def test_what_is_read_back_rounds_as_what_was_trained(finished, data, task):
 
 
 def test_training_gets_back_what_rounding_took(trained, data, task, tmp_path):
-    path = run(tmp_path, *trained, data, task, "portable", steps=200, batch=8)
+    path = run(tmp_path, *trained, data, task, "portable", steps=150, batch=8)
     events = list(read_events(path.parent / "events.jsonl"))
     lost, left = (events[0]["float_psnr_db"] - figure for figure in (events[0]["rounded_psnr_db"], events[-1]["psnr_db"]))
     assert left < 0.5 * lost

@@ -1,9 +1,9 @@
-"""Static int8 by measured ranges: QDQ, signed activations and kernels of 8 bits, a step for each output channel of a kernel.
+"""Static int8 in the QDQ form, in a scheme, by measured ranges or by those a model was trained in.
 
-What it costs plain-m4c16 on Set5, against float: 0.23 dB by ranges that hold everything; 0.15 by ranges of least error; 0.08
-when the global skip stays float as well (it carries the picture itself, and an input rounded to 8 bits again is seen).
-Equalizing the channels before takes 0.00 to 0.02 more off. Correcting the biases, or searching ranges by the network's
-output, gave nothing beyond.
+What it cost a briefly trained plain-m4c16 on Set5 in the scheme `arm`, against float: 0.23 dB by ranges that hold everything;
+0.15 by ranges of least error; 0.08 when the global skip stays float as well (it carries the picture itself, and an input
+rounded to 8 bits again is seen). Equalizing the channels before takes 0.00 to 0.02 more off. Correcting the biases, or
+searching ranges by the network's output, gave nothing beyond. After a long training it costs more: benchmarks/README.md (f).
 """
 
 from __future__ import annotations
