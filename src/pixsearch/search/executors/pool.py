@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
@@ -141,6 +142,7 @@ class Pool(Executor[T]):
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
     """Processes started within it never see Ctrl-C, which is the owner's to act on."""
+    resource_tracker.ensure_running()  # starting it with the first worker would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import threading
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -21,6 +22,7 @@ def serve(pipe: Connection, threads: int) -> None:
     item. It is answered by `READY` once all of it is unpacked (what was imported for it costs no time of its own), then by its
     value or error.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the owner decides
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # numpy's and torch's pools are made on import
         os.environ[name] = str(threads)
     threading.Thread(target=_end_with_the_owner, name="owner", daemon=True).start()
