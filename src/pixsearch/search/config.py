@@ -21,6 +21,10 @@ class SearchConfig(Config):
     `proxy_patch`×`proxy_patch` input pixels at a peak rate of `proxy_rate`, with re-parameterised `branches` or none, and
     scored on at most `val_pictures` pictures; a picture larger than `val_window` pixels on a side (of the truth) counts
     with its fixed centre of that size. Results are repeatable for the same `threads`.
+
+    `cars` trains shared weights instead: at first for `warmup_steps` steps on random members (left out: a third of
+    `budget_s`, or 4000 steps), then for `generation_steps` on the parents of each generation, with batches and rate as above. `protection`
+    lets networks live on whose quality still grows. Every score counts as an evaluation, those of parents at each new version too.
     """
 
     may_change: ClassVar[frozenset[str]] = frozenset({"evaluations", "budget_s", "threads"})
@@ -36,6 +40,9 @@ class SearchConfig(Config):
     proxy_batch: int = Field(default=16, ge=1)
     proxy_patch: int = Field(default=32, ge=8)
     proxy_rate: float = Field(default=5e-3, gt=0)
+    warmup_steps: int | None = Field(default=None, ge=1)
+    generation_steps: int = Field(default=300, ge=1)
+    protection: bool = True
     branches: Literal["none", "linear", "ecb"] = "none"
     val_pictures: int = Field(default=8, ge=1)
     val_window: int = Field(default=1024, ge=64)

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -33,7 +34,8 @@ class Engine:
 
     The record is the state. A resumed search asks its strategy everything anew from the start and takes from the record
     what was tried before, so the strategy ends up where it was, and what is tried then is what an unbroken run would
-    have tried. `on_generation` hears all candidates so far after every tell.
+    have tried. `on_generation` hears all candidates so far after every tell. Where candidates share weights a generation is judged
+    whole or not at all, so a budget ends the search between two of them.
     """
 
     def __init__(
@@ -57,8 +59,9 @@ class Engine:
         scored: list[Scored] = []
         generation = 0
         while (wanted := self._wanted(len(scored))) > 0:
+            fidelity = self.evaluator.begin(self.strategy.parents, self.fidelity)
             asked = self.strategy.ask(wanted)
-            told = self._score(asked)
+            told = self._score(asked, fidelity)
             self.strategy.tell(told)
             scored += told
             if told:
@@ -75,33 +78,37 @@ class Engine:
 
     def _wanted(self, so_far: int) -> int:
         size = self.strategy.generation_size
-        return size if self.budget.evaluations is None else min(size, self.budget.evaluations - so_far)
+        if self.budget.evaluations is None:
+            return size
+        left = self.budget.evaluations - so_far
+        return 0 if self.strategy.shares_weights and so_far and left < size else min(size, left)
 
-    def _score(self, asked: Sequence[Any]) -> list[Scored]:
-        """`asked` in order, as far as the budget goes; what is in the record costs nothing."""
-        known = [self.record.tried(genotype, self.fidelity.name) for genotype in asked]
+    def _score(self, asked: Sequence[Any], fidelity: Fidelity) -> list[Scored]:
+        """`asked` in order, as far as the budget goes; what is in the record costs nothing. A whole generation that was begun is ended."""
+        known = [self.record.tried(genotype, fidelity.name) for genotype in asked]
         fresh = [genotype for genotype, one in zip(asked, known, strict=True) if one is None]
-        if fresh and self._in_time():
+        whole = self.strategy.shares_weights
+        if fresh and (self._in_time() or (whole and len(fresh) < len(asked))):
             self.evaluator.prepare(fresh)
             for genotype in fresh:
-                self.executor.submit(self._try, genotype)
+                self.executor.submit(partial(self._try, fidelity=fidelity), genotype)
         for one in self.executor.results():
             self.record.keep(one)
-            if not self._in_time():
+            if not (whole or self._in_time()):
                 self.executor.cancel()
-        scored = [self.record.tried(genotype, self.fidelity.name) for genotype in asked]
+        scored = [self.record.tried(genotype, fidelity.name) for genotype in asked]
         return [one for one in scored if one is not None]
 
     def _in_time(self) -> bool:
         return self.budget.seconds is None or self.record.elapsed() < self.budget.seconds
 
-    def _try(self, genotype: Any) -> Scored:
+    def _try(self, genotype: Any, fidelity: Fidelity) -> Scored:
         check_stop(self.how_to_go_on)
-        if self.record.deadly(genotype, self.fidelity.name):
-            return Scored(genotype, fidelity=self.fidelity.name, error=f"It ended the whole process {DEATHS} times.")
-        self.record.begin(genotype, self.fidelity.name)
+        if self.record.deadly(genotype, fidelity.name):
+            return Scored(genotype, fidelity=fidelity.name, error=f"It ended the whole process {DEATHS} times.")
+        self.record.begin(genotype, fidelity.name)
         try:
-            return attempt(self.evaluator, genotype, self.fidelity)
+            return attempt(self.evaluator, genotype, fidelity)
         except Interrupted:
             kept = self.record.count
             raise Interrupted(f"Stopped as asked; {kept} candidates are recorded, the one begun is not. {self.how_to_go_on}") from None

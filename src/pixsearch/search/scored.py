@@ -16,6 +16,7 @@ Branches = Literal["none", "linear", "ecb"]
 class Fidelity:
     """How far a candidate was trained before it was scored: `steps` steps of `batch` patches of `patch`² input pixels.
 
+    Shared weights are trained for all candidates at once: there the `version` of the weights says how far.
     A front never mixes fidelities; `name` is the key that records carry.
     """
 
@@ -23,10 +24,13 @@ class Fidelity:
     batch: int
     patch: int
     branches: Branches = "none"
+    version: int | None = None
 
     @property
     def name(self) -> str:
-        """`400 steps, batch 16, patch 32`, with the branches it was trained with if there were any."""
+        """`400 steps, batch 16, patch 32`, with the branches it was trained with if there were any; or `supernet-v12`."""
+        if self.version is not None:
+            return f"supernet-v{self.version}"
         words = [f"{self.steps} steps", f"batch {self.batch}", f"patch {self.patch}"]
         return ", ".join(words if self.branches == "none" else [*words, f"{self.branches} branches"])
 
