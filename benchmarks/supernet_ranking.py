@@ -1,9 +1,9 @@
 """How well shared weights rank networks of one cost: Kendall's tau between the supernet's order and that of stand-alone trainings.
 
 Members of the space `mobile` are drawn as a search draws them, within a narrow band of multiply-adds, where cost itself says little.
-Each is trained from scratch for the same steps on the same batches. A supernet is trained on random members below the band's upper end for a
-CPU time, as a search with `--strategy cars` warms up, and every member is scored by its slices of the weights, on the same
-pictures. What is done is kept in the results' file, so the script can be stopped at any moment and goes on where it was.
+Each is trained from scratch for the same steps on the same batches. A supernet is trained on random members below the band's
+upper end for a CPU time, as a search with `--strategy cars` warms up, and every member is scored by its slices of the weights,
+on the same pictures. What is done is kept in the results' file, so the script can be stopped at any moment and goes on where it was.
 
     python benchmarks/supernet_ranking.py --data photos/train --val photos/B100 --members 30 --supernet-minutes 10 --train-steps 1500
     python benchmarks/supernet_ranking.py --data photos/train --val photos/B100 --rows
@@ -104,7 +104,8 @@ def draw_members(options: argparse.Namespace, space: MobileSpace) -> tuple[Sampl
     low, high = middle * (1 - options.band), middle * (1 + options.band)
     objectives = parse_objectives(["psnr", f"macs_720p<={high:.0f}"])
     sample = spread_sampler(space, objectives, fits_bounds(space, objectives))
-    rng, found = stream(options.seed, "ranking"), {}
+    rng = stream(options.seed, "ranking")
+    found: dict[str, MobileGenotype] = {}
     while len(found) < options.members:
         genotype = sample(rng)
         if low <= space.macs_720p(genotype) <= high:

@@ -15,7 +15,10 @@ def search(
     task: o.TaskName = None,
     scale: o.Scale = None,
     color: o.Color = None,
-    strategy: Annotated[str | None, typer.Option("--strategy", help="nsga2 or random.")] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option("--strategy", help="nsga2, random, or cars (candidates share weights)."),
+    ] = None,
     space: Annotated[str | None, typer.Option("--space", help="The family of architectures.")] = None,
     objective: Annotated[
         list[str] | None,
@@ -32,6 +35,17 @@ def search(
     population: Annotated[int | None, typer.Option("--population", help="Candidates a generation.", rich_help_panel=o.BUDGET)] = None,
     proxy_steps: Annotated[
         int | None, typer.Option("--proxy-steps", help="Training steps a candidate is judged after.", rich_help_panel=o.BUDGET)
+    ] = None,
+    warmup_steps: Annotated[
+        int | None,
+        typer.Option("--warmup-steps", help="cars: first steps, on random members; else a third of --budget.", rich_help_panel=o.BUDGET),
+    ] = None,
+    generation_steps: Annotated[
+        int | None, typer.Option("--generation-steps", help="cars: steps of the shared weights a generation.", rich_help_panel=o.BUDGET)
+    ] = None,
+    protection: Annotated[
+        bool | None,
+        typer.Option("--protection/--no-protection", help="cars: let networks live on whose quality still grows; on by default."),
     ] = None,
     seed: o.Seed = None,
     threads: o.Threads = None,
@@ -73,6 +87,9 @@ def search(
             budget_s=budget,
             population=population,
             proxy_steps=proxy_steps,
+            warmup_steps=warmup_steps,
+            generation_steps=generation_steps,
+            protection=protection,
             seed=seed,
             threads=threads,
         ),

@@ -95,15 +95,24 @@ def show_plan(job: jobs.SearchJob, output: Output, settings: Settings | None = N
 
 
 def train_stage(
-    settings: Settings, launch: Launch, *, searched: Path | None = None, pick: str | None = None, arch: str | None = None
+    settings: Settings,
+    launch: Launch,
+    *,
+    searched: Path | None = None,
+    pick: str | None = None,
+    arch: str | None = None,
+    from_scratch: bool = False,
 ) -> None:
     """Train one network and record it in RUN/train."""
     if not launch.resume:
         settings = with_default(settings, "train", ("steps", "budget_s"), {"budget_s": DEFAULT_TRAINING})
         settings = choose(settings, searched, pick, arch)
+        if from_scratch:
+            settings = {**settings, "inherit": None}
     job = launch.settle(jobs.TrainJob, "train", settings)
     from pixsearch.data.open import open_data
     from pixsearch.nn.build import build
+    from pixsearch.nn.supernetfile import inherited
     from pixsearch.space.base import read_genotype
     from pixsearch.train.session import train_stage as train
 
@@ -111,8 +120,12 @@ def train_stage(
     _, genotype = read_genotype(job.genotype, task.signature)
     with launch.open("train", job) as stage:
         data = open_data(job.data, task, stage.note)
-        network = build(genotype, task.signature, branches=job.train.branches, seed=job.train.seed)
-        train(network, data, task, job.train, stage, name=job.name, record={"chosen": job.chosen})
+        record = {"chosen": job.chosen}
+        if job.inherit is None:
+            network = build(genotype, task.signature, branches=job.train.branches, seed=job.train.seed)
+        else:
+            network, record["inherited"] = inherited(job.inherit, genotype, job.train.branches)
+        train(network, data, task, job.train, stage, name=job.name, record=record)
     launch.output.add_stage(launch.folder, "train", ended(launch.folder, "train"))
 
 
@@ -126,6 +139,9 @@ def choose(settings: Settings, searched: Path | None, pick: str | None, arch: st
         member = pick_from_run(searched, pick or "knee")
         begun = read_yaml(searched / "search" / "config.resolved.yaml")
         base = {"task": begun["task"], "data": begun["data"], "genotype": member["genotype"], "name": member["id"]}
+        weights = searched / "search" / "supernet.safetensors"
+        if weights.exists():
+            base["inherit"] = weights.absolute()
         return merge(base, {**settings, "chosen": f"{pick or 'knee'} of {searched}"})
     if pick is not None:
         raise UsageError("`--pick` chooses from a run's front; with `--arch` there is nothing to pick. Leave one of them out.")

@@ -43,6 +43,9 @@ def train(
             "--branches", metavar="none|linear|ecb", help="Train with branches that merge for deployment.", rich_help_panel=o.BUDGET
         ),
     ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Start from random weights, also when RUN's search (cars) left shared ones.")
+    ] = False,
     threads: o.Threads = None,
     device: o.Device = None,
     seed: o.Seed = None,
@@ -80,7 +83,7 @@ def train(
     target = resume or out or run or (Path("runs") / Path(arch).stem if arch else None)
     with Output(as_json) as output:
         launch = Launch(target, resume=resume is not None, again=again, output=output)
-        train_stage(settings, launch, searched=run, pick=pick, arch=arch)
+        train_stage(settings, launch, searched=run, pick=pick, arch=arch, from_scratch=from_scratch)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -134,6 +134,10 @@ def _typical(inputs: int, width: int) -> int:
 @torch.no_grad()
 def louder(conv: nn.Module, factor: float) -> None:
     """Multiply a convolution's output, its identity aside, by `factor`."""
-    names = {LinearBlock: ("project",), EdgeBlock: ("weight", "after_weight", "edge_scale")}.get(type(conv), ("weight",))
+    names = ["weight"]
+    if isinstance(conv, LinearBlock):
+        names = ["project"]
+    elif isinstance(conv, EdgeBlock):
+        names = ["weight", "after_weight", "edge_scale"]
     for name in names:
         conv.get_parameter(name).mul_(factor)

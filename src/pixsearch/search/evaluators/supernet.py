@@ -15,6 +15,7 @@ from pixsearch.data.progress import Note, silent
 from pixsearch.errors import DataError, GateError, Interrupted
 from pixsearch.interrupt import stop_asked
 from pixsearch.nn.supernet import Supernet
+from pixsearch.nn.supernetfile import save_supernet
 from pixsearch.rng import derive, stream
 from pixsearch.search.config import SearchConfig
 from pixsearch.search.evaluators.standalone import StandaloneTraining, quality_figures
@@ -131,7 +132,11 @@ class SharedTraining(StandaloneTraining):
         self._finish()
 
     def keep(self, path: Path) -> None:
-        """x."""
+        """Write the weights of the newest finished version, by which its candidates were judged, for trainings to start from."""
+        if not self._restored:
+            self._restore()
+        weights = self.before if self.step > self.began else self.shared.average
+        save_supernet(path, self.shared.supernet, weights, f"supernet-v{self.version}")
 
     def _progress(self) -> float:
         """The share of the present stretch of training that is done."""
@@ -182,8 +187,8 @@ class SharedTraining(StandaloneTraining):
         progress = packed.values["progress"]
         if progress["version"] >= len(self._parents):
             raise DataError(
-                f"The weights in `{self.checkpoints.folder}` are of version {progress['version']}, but the record of the search ends before "
-                "it. Restore events.jsonl, or start anew with `--again`."
+                f"The weights in `{self.checkpoints.folder}` are of version {progress['version']}, but the record of the search ends "
+                "before it. Restore events.jsonl, or start anew with `--again`."
             )
         inner = {name: value for name, value in packed.tensors.items() if not name.startswith("before/")}
         self.shared.unpack(Packed(inner, packed.values))
