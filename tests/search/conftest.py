@@ -14,6 +14,7 @@ import pytest
 from pixsearch.config import Config
 from pixsearch.errors import DataError
 from pixsearch.events import read_events
+from pixsearch.registry import STRATEGIES
 from pixsearch.rundir import Stage
 from pixsearch.search.bounds import closed_form, fits_bounds
 from pixsearch.search.deaths import Witness
@@ -24,9 +25,7 @@ from pixsearch.search.objectives import Objective, parse_objectives
 from pixsearch.search.record import Record
 from pixsearch.search.scored import Fidelity, Scored
 from pixsearch.search.strategies.base import Strategy
-from pixsearch.search.strategies.nsga2 import Nsga2
 from pixsearch.search.strategies.operators import spread_sampler
-from pixsearch.search.strategies.random import RandomSearch
 from pixsearch.signature import Port, Signature
 from pixsearch.space.base import Genotype, Space
 
@@ -146,11 +145,11 @@ class Toy:
         return replace(self, **changes)
 
     def make_strategy(self) -> Strategy:
-        kinds: dict[str, type[Strategy]] = {"nsga2": Nsga2, "random": RandomSearch}
         fits = fits_bounds(self.space, self.objectives)
         sample = spread_sampler(self.space, self.objectives, fits)
         settings = {"seed": self.seed, "population": self.population, "offspring": self.offspring}
-        return kinds[self.strategy](self.space, self.objectives, fits, sample, **settings)
+        strategy: Strategy = STRATEGIES.load(self.strategy)(self.space, self.objectives, fits, sample, **settings)
+        return strategy
 
     def run(self, evaluator: Evaluator | None = None, *, resume: bool = False, **settings: Any) -> list[Scored]:
         with Stage(self.folder, "search", Nothing(), resume=resume) as stage, Witness(stage.path) as witness:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,19 @@ from pixsearch.nn.reparam import Branches
 from pixsearch.nn.supernet import Supernet
 from pixsearch.rundir import write_atomic
 from pixsearch.signature import Signature
+from pixsearch.space.vary import Limits
 
 KEY = "supernet"
 
 
 def save_supernet(path: Path, supernet: Supernet, weights: dict[str, Tensor], version: str) -> None:
     """Write `weights`, which have the names and shapes of the supernet's own; the file is whole or absent."""
-    about = {"signature": supernet.signature.to_json(), "branches": supernet.branches, "version": version}
+    about = {
+        "signature": supernet.signature.to_json(),
+        "branches": supernet.branches,
+        "limits": asdict(supernet.limits),
+        "version": version,
+    }
     tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     write_atomic(path, safetensors.torch.save(tensors, {KEY: json.dumps(about)}))
 
@@ -34,7 +41,8 @@ def load_supernet(path: Path) -> tuple[Supernet, str]:
         tensors = safetensors.torch.load(data)
         length = int.from_bytes(data[:8], "little")
         about: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][KEY])
-        supernet = Supernet(Signature.from_json(about["signature"]), branches=about["branches"])
+        limits = Limits(**{name: tuple(ends) for name, ends in about["limits"].items()})
+        supernet = Supernet(Signature.from_json(about["signature"]), branches=about["branches"], limits=limits)
     except OSError as error:
         raise DataError(f"`{path}` cannot be read ({error.strerror}). Restore it, or train with `--from-scratch`.") from error
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:

@@ -104,7 +104,8 @@ def make_evaluator(search: _Search, strategy: Strategy, data: Data, val: Selecti
         sample=strategy.sample,
         plan=shared_plan(config),
         checkpoints=Checkpoints(search.stage.path / "checkpoints", how_to_go_on(search)),
-        note=record.note,
+        note=lambda kind, **fields: record.note(kind, **fields, elapsed_s=record.elapsed()),
+        clock=record.clock,
     )
 
 

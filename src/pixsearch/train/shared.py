@@ -73,13 +73,30 @@ class _Rest(Adam):
 
 
 class Member:
-    """A network whose parameters lie in the shared weights, the rule that moves them and the average that follows."""
+    """A network fetched from the shared weights: trained for a step, then put back; and the rule that moves it."""
 
-    def __init__(self, network: Network, names: list[str], shared: SharedWeights) -> None:
-        self.network, self.names = network, names
-        self.weights: list[Tensor] = list(network.parameters())
-        self.rule = SharedMuon(list(zip(names, self.weights, strict=True)), shared.first, shared.second, shared.steps)
-        self.averages = [cut(shared.average[name], weight.shape) for name, weight in zip(names, self.weights, strict=True)]
+    def __init__(self, network: Network, shared: SharedWeights) -> None:
+        self.network = network
+        parts = shared.supernet.parts(network)
+        self.places = [part.place for part in parts]
+        self.weights: list[Tensor] = [part.parameter for part in parts]
+        self.rule = SharedMuon(list(zip(self.places, self.weights, strict=True)), shared.first, shared.second, shared.steps)
+        self._shared = [part.of(shared.supernet.weights) for part in parts]
+        self._averages = [part.of(shared.average) for part in parts]
+        self._gains = [part.gain for part in parts]
+        self._shares = [1 / part.gain for part in parts]
+
+    @torch.no_grad()
+    def fetch(self) -> None:
+        """Take the weights from where they are shared."""
+        torch._foreach_copy_(self.weights, self._shared)
+        torch._foreach_mul_(self.weights, self._gains)
+
+    @torch.no_grad()
+    def put_back(self, decays: list[float]) -> None:
+        """Hand the weights on, and let their averages follow."""
+        torch._foreach_copy_(self._shared, torch._foreach_mul(self.weights, self._shares))
+        torch._foreach_lerp_(self._averages, self._shared, [1 - decay for decay in decays])
 
 
 class SharedWeights:
@@ -101,15 +118,12 @@ class SharedWeights:
         self._ready: OrderedDict[str, Member] = OrderedDict()
 
     def member(self, genotype: Any) -> Member:
-        """The member, ready to be trained."""
-        member = self._ready.pop(genotype.id, None)
-        if member is None:
-            network = self.supernet.member(genotype).train()
-            names = [self.supernet.place(genotype, name.removeprefix("body.")) for name, _ in network.named_parameters()]
-            member = Member(network, names, self)
+        """The member with its present weights, ready to be trained."""
+        member = self._ready.pop(genotype.id, None) or Member(self._compute.place(self.supernet.blank(genotype)).train(), self)
         self._ready[genotype.id] = member
         if len(self._ready) > CACHED:
             self._ready.popitem(last=False)
+        member.fetch()
         return member
 
     def forward(self, member: Member, inputs: list[Tensor]) -> Tensor:
@@ -128,16 +142,13 @@ class SharedWeights:
         member.rule.param_groups[0]["lr"] = rate
         member.rule.step()
         member.rule.zero_grad()
-        self._follow(member)
+        member.put_back([self._visited(place) for place in member.places])
         return True
 
-    @torch.no_grad()
-    def _follow(self, member: Member) -> None:
-        shares = []
-        for name in member.names:
-            self.visits[name] += 1
-            shares.append(1 - min(self._decay, self.visits[name] / (self.visits[name] + AVERAGE_OVER)))
-        torch._foreach_lerp_(member.averages, member.weights, shares)
+    def _visited(self, place: str) -> float:
+        """The decay of an average whose weight was trained once more."""
+        self.visits[place] += 1
+        return min(self._decay, self.visits[place] / (self.visits[place] + AVERAGE_OVER))
 
     def inherit(self, genotype: Any) -> Network:
         """An ordinary network with the member's averaged weights, on the processor."""

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from pixsearch.data.progress import Note, silent
-from pixsearch.errors import DataError, GateError, Interrupted
+from pixsearch.errors import DataError, GateError, Interrupted, UsageError
 from pixsearch.interrupt import stop_asked
 from pixsearch.nn.supernet import Supernet
 from pixsearch.nn.supernetfile import save_supernet
@@ -23,6 +23,7 @@ from pixsearch.search.objectives import growth
 from pixsearch.search.record import Clock
 from pixsearch.search.scored import Fidelity
 from pixsearch.search.strategies.base import Sampler
+from pixsearch.space.mobile import MobileSpace
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.compute import choose
 from pixsearch.train.feed import Feed
@@ -34,7 +35,7 @@ from pixsearch.train.validate import validate
 DECAY = 0.98
 RISE = 0.05
 LOWEST = 0.1
-SAVE_EVERY_S = 60.0
+TELL_EVERY_S, SAVE_EVERY_S = 5.0, 60.0
 WARMUP_SHARE = 1 / 3
 WARMUP_STEPS = 4000
 BAD_STEPS = 100
@@ -83,13 +84,16 @@ class SharedTraining(StandaloneTraining):
         super().__init__(*args, **settings)
         self.sample, self.plan, self.checkpoints, self.note, self.clock = sample, plan, checkpoints, note, clock
         self.compute = choose(self.settings)
-        supernet = Supernet(self.task.signature, branches=self.settings.branches, seed=derive(self.seed, "supernet") % 2**31)
+        if not isinstance(self.space, MobileSpace):
+            raise UsageError(f"Weights are shared within the space `mobile` alone, not `{self.space.name}`. Choose another strategy.")
+        seed = derive(self.seed, "supernet") % 2**31
+        supernet = Supernet(self.task.signature, branches=self.settings.branches, limits=self.space.limits, seed=seed)
         self.shared = SharedWeights(supernet, self.compute, decay=DECAY)
         self.before = dict(self.shared.average)
         self.version, self.step, self.began, self.used_s = -1, 0, 0, 0.0
         self._parents: list[Sequence[Any]] = []
         self._known: dict[tuple[str, int], Figures] = {}
-        self._restored = checkpoints is None
+        self._restored = False
 
     def begin(self, parents: Sequence[Any], fidelity: Fidelity) -> Fidelity:
         """The next version of the weights, to be trained on `parents` once a candidate needs it."""
@@ -99,15 +103,15 @@ class SharedTraining(StandaloneTraining):
     def prepare(self, population: Sequence[Any]) -> None:
         """Train up to the version begun last; raises `Interrupted` after saving, `GateError` when losses are no numbers any more."""
         del population
-        if not self._restored:
-            self._restore()
+        self._restore()
         with self.compute.in_charge():
             while self.version < len(self._parents) - 1:
                 self._train(self._parents[self.version + 1])
 
     def _train(self, parents: Sequence[Any]) -> None:
         """From one version to the next: one member a batch."""
-        criterion, bad, saved = LOSSES[self.settings.loss], 0, time.monotonic()
+        criterion, bad = LOSSES[self.settings.loss], 0
+        told = saved = time.monotonic()
         if self.step == self.began:
             self.before = {name: value.clone() for name, value in self.shared.average.items()}
         with Feed(self.batches, self.task.signature, self.compute, ahead=self.compute.device.type != "cpu") as feed:
@@ -115,7 +119,8 @@ class SharedTraining(StandaloneTraining):
             while (progress := self._progress()) < 1:
                 if stop_asked():
                     self._save()
-                    raise Interrupted(f"Stopped as asked after step {self.step} of the shared weights, which is saved.")
+                    how = self.checkpoints.how_to_resume if self.checkpoints else "Nothing is kept."
+                    raise Interrupted(f"Stopped as asked after step {self.step} of the shared weights. {how}")
                 rng = stream(self.seed, "supernet", self.step)
                 member = self.shared.member(parents[int(rng.integers(len(parents)))] if parents else self.sample(rng))
                 inputs, truth = feed.draw(self.step)
@@ -126,15 +131,22 @@ class SharedTraining(StandaloneTraining):
                     raise GateError(f"The last {bad} losses of the shared weights were no numbers. Search anew with a lower `proxy_rate`.")
                 self.step += 1
                 self.used_s = used + self.clock() - since
+                if time.monotonic() - told >= TELL_EVERY_S:
+                    self._tell(progress, float(loss.detach()))
+                    told = time.monotonic()
                 if time.monotonic() - saved >= SAVE_EVERY_S:
                     self._save()
                     saved = time.monotonic()
         self._finish()
 
+    def _tell(self, progress: float, loss: float) -> None:
+        """An event `step`, as a training's."""
+        if math.isfinite(loss):
+            self.note("step", step=self.step, loss=loss, **({"progress": round(progress, 4)} if self.version < 0 else {}))
+
     def keep(self, path: Path) -> None:
         """Write the weights of the newest finished version, by which its candidates were judged, for trainings to start from."""
-        if not self._restored:
-            self._restore()
+        self._restore()
         weights = self.before if self.step > self.began else self.shared.average
         save_supernet(path, self.shared.supernet, weights, f"supernet-v{self.version}")
 
@@ -148,7 +160,7 @@ class SharedTraining(StandaloneTraining):
         """A new version; what it replaces is kept from the start of its training, to tell how members have grown."""
         self.version += 1
         self.began = self.step
-        self.note("weights", version=self.version, step=self.step, elapsed_s=round(self.used_s, 2))
+        self.note("weights", version=self.version, step=self.step, trained_s=round(self.used_s, 2))
         self._known = {key: figures for key, figures in self._known.items() if key[1] >= self.version - 1}
         self._save()
 
@@ -178,17 +190,16 @@ class SharedTraining(StandaloneTraining):
         self.checkpoints.save(Packed({**packed.tensors, **before}, {**packed.values, "progress": progress}))
 
     def _restore(self) -> None:
-        """Take up the newest whole checkpoint that is not ahead of the version begun last."""
-        assert self.checkpoints is not None
+        """Take up the newest whole checkpoint, once; `DataError` when it is ahead of the record."""
+        packed = None if self._restored or self.checkpoints is None else self.checkpoints.latest(self.note)
         self._restored = True
-        packed = self.checkpoints.latest(self.note)
         if packed is None:
             return
         progress = packed.values["progress"]
         if progress["version"] >= len(self._parents):
             raise DataError(
-                f"The weights in `{self.checkpoints.folder}` are of version {progress['version']}, but the record of the search ends "
-                "before it. Restore events.jsonl, or start anew with `--again`."
+                f"The shared weights are of version {progress['version']}, but the record of the search ends before it. Restore "
+                "events.jsonl, or start anew with `--again`."
             )
         inner = {name: value for name, value in packed.tensors.items() if not name.startswith("before/")}
         self.shared.unpack(Packed(inner, packed.values))
