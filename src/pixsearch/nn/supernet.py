@@ -1,8 +1,8 @@
 """Weights that all members of the `mobile` space share: a member is a network whose parameters are slices of them.
 
-There is a bank of weights for each head, position in the chain and kind of operator, as large as the space allows, and a tail for each head
-and depth. A member takes the first channels and the centre of the kernel (slimmable networks, Yu et al. 2019; once-for-all, Cai et al.
-2020), times a constant of its size. Only the member's own path is ever computed.
+There is a bank of weights for each head, position in the chain and kind of operator, as large as the space allows. A member takes the
+first channels and the centre of the kernel (slimmable networks, Yu et al. 2019; once-for-all, Cai et al. 2020), times a constant of
+its size. Only the member's own path is ever computed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Supernet:
             for position in range(self.limits.depth[1]):
                 for kind in dict.fromkeys(KINDS.values()):
                     yield from _named(f"{head}/{position}/{kind}", self._layer(head, position, kind))
-                yield from _named(f"{head}/tail{position + 1}", self._tail(head))
+            yield from _named(f"{head}/tail", self._tail(head))
 
     def _layer(self, head: str, position: int, kind: str) -> nn.Module:
         width, hidden = self.limits.width[1], self.limits.hidden[1]
@@ -90,7 +90,7 @@ class Supernet:
     def place(self, genotype: Any, name: str) -> str:
         """The shared weight that the parameter `name` of a member's body (`layers.3.0.weight`, `tail.bias`) is a slice of."""
         if name.startswith("tail."):
-            return f"{genotype.head}/tail{len(genotype.layers)}/{name.removeprefix('tail.')}"
+            return f"{genotype.head}/tail/{name.removeprefix('tail.')}"
         _, position, inner = name.split(".", 2)
         return f"{genotype.head}/{position}/{KINDS[genotype.layers[int(position)].op]}/{inner}"
 

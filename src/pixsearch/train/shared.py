@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -133,10 +133,15 @@ class SharedWeights:
         return output.float()
 
     def learn(self, member: Member, loss: Tensor, rate: float) -> bool:
-        """One step down `loss` for the member's slices; a loss or gradient that is no number changes nothing and gives False."""
-        gradients = torch.autograd.grad(loss, member.weights)
-        if not all(map(bool, _are_finite(loss, gradients))):
+        """One step down `loss` for the member's slices; a loss or gradient that is no number changes nothing and gives False.
+
+        Gradients are taken at one length in all: those of a member that is far off would drown all others in the shared moments.
+        """
+        gradients = list(torch.autograd.grad(loss, member.weights))
+        length = torch.stack(torch._foreach_norm(gradients)).norm()
+        if not bool(loss.isfinite() & length.isfinite()):
             return False
+        torch._foreach_div_(gradients, length + 1e-12)
         for weight, gradient in zip(member.weights, gradients, strict=True):
             weight.grad = gradient
         member.rule.param_groups[0]["lr"] = rate
@@ -175,8 +180,3 @@ class SharedWeights:
         for part, tensors in parts.items():
             for name, value in tensors.items():
                 yield f"{part}/{name}", value
-
-
-def _are_finite(loss: Tensor, gradients: Iterable[Tensor]) -> Iterator[Tensor]:
-    yield loss.isfinite()
-    yield torch.stack(torch._foreach_norm(list(gradients))).isfinite().all()
