@@ -90,7 +90,7 @@ def path(supernet: Supernet, genotype: MobileGenotype, x: Tensor) -> Tensor:
 
 
 @given(seed=st.integers(0, 10**6), color=st.sampled_from(["y", "rgb"]), mutated=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_an_inherited_network_gives_what_the_sliced_path_gives(supernets, seed, color, mutated):
     supernet = supernets[color, "none"]
     space, rng = SmallSpace(supernet.signature), np.random.default_rng(seed)
