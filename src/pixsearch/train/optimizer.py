@@ -135,26 +135,27 @@ class Muon(Rule):
 
 
 class Stack:
-    """Kernels as matrices (N, rows, columns) of one size, padded with zeros, and their momentum."""
+    """Kernels as matrices (N, rows, columns) of one size, padded with zeros, and their momentum (also one by one: `momenta`)."""
 
     def __init__(self, kernels: list[Tensor]) -> None:
-        self._kernels = kernels
+        self.kernels = kernels
         shapes = [(weight.shape[0], weight[0].numel()) for weight in kernels]
         rows, columns = max(min(shape) for shape in shapes), max(max(shape) for shape in shapes)
         self.momentum = torch.zeros(len(kernels), rows, columns, device=kernels[0].device)
         self._gradient, self._ahead, self._update = (torch.zeros_like(self.momentum) for _ in range(3))
         self._places = [_place(matrix, weight) for matrix, weight in zip(self._gradient, kernels, strict=True)]
         self._changes = [_place(matrix, weight) for matrix, weight in zip(self._update, kernels, strict=True)]
+        self.momenta = [_place(matrix, weight) for matrix, weight in zip(self.momentum, kernels, strict=True)]
         pace = torch.tensor([LIKE_ADAM * max(shape) ** 0.5 for shape in shapes], device=kernels[0].device)
         self._pace = pace[:, None, None]
 
     def step(self, rate: float) -> None:
         """Gradients into momentum (Nesterov's), made orthogonal, onto the kernels; few calls, whatever their number."""
-        torch._foreach_copy_(self._places, [_gradient(weight) for weight in self._kernels])
+        torch._foreach_copy_(self._places, [_gradient(weight) for weight in self.kernels])
         self.momentum.lerp_(self._gradient, 1 - MOMENTUM)
         torch.lerp(self._gradient, self.momentum, MOMENTUM, out=self._ahead)
         orthogonal(self._ahead, self._update).mul_(self._pace)
-        torch._foreach_add_(self._kernels, self._changes, alpha=-rate)
+        torch._foreach_add_(self.kernels, self._changes, alpha=-rate)
 
 
 def _gradient(weight: Tensor) -> Tensor:
