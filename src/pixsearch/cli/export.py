@@ -35,7 +35,8 @@ def export(
     \b
     Examples:
       pixsearch export runs/phone --int8
-      pixsearch export runs/phone/train/model.safetensors --int8 --calibrate photos/ --gate 0.1 --out runs/phone-int8
+      pixsearch export runs/phone/train/model.safetensors --int8 \\
+          --calibrate photos/ --gate 0.1 --out runs/phone-int8
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import Launch, export_stage

@@ -72,7 +72,8 @@ def search(
 
     \b
     Examples:
-      pixsearch search photos/ --scale 2 --objective psnr --objective "macs_720p<=2.5G" --budget 10m --out runs/phone
+      pixsearch search photos/ --scale 2 --objective psnr \\
+          --objective "macs_720p<=2.5G" --budget 10m --out runs/phone
       pixsearch search --resume runs/phone --budget 20m --workers 4
     """
     from pixsearch.cli.output import Output
