@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 
@@ -18,7 +19,7 @@ def test_every_command_explains_itself_with_examples(name: str) -> None:
     examples = told.out.partition("Examples:")[2].partition("╭")[0]
     lines = [line.strip() for line in examples.splitlines() if line.strip()]
     assert sum(line.startswith(f"pixsearch {name} ") for line in lines) >= 2
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in itertools.pairwise(lines):
         assert line.startswith(("pixsearch ", "torchrun ")) or before.endswith("\\") or line.endswith(":"), f"`{line}` is a broken line"
 
 
