@@ -29,7 +29,7 @@ def main() -> None:
     start = time.perf_counter()
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     total = time.perf_counter() - start
-    stages = {name: stage_seconds(name) for name in STAGES}
+    stages = {name: stage_seconds(name) for name in STAGES if (RUN / name).exists()}
     rows = read_json(RUN / "bench" / "bench.json")["rows"]
     models = [{key: row[key] for key in ("label", "psnr_db", "ssim", "gain_db", "macs_720p", "params", "file_bytes")} for row in rows]
     record = {"date": date.today().isoformat(), "limit_s": LIMIT_S, "total_s": total, "stages_s": stages, "rows": models}
