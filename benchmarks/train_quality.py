@@ -47,7 +47,7 @@ class Row(NamedTuple):
 ROWS: tuple[Row, ...] = (
     Row("4 layers of 16", "plain-m4c16", 120, 270_000),
     Row("under 2.4 G", "conv3-m6c13-leaky", 120, 250_000),
-    Row("under 6.5 G", "conv3-m5c24-leaky", 180, 300_000),
+    Row("under 6.5 G", "conv3-m5c24-leaky", 180, 160_000),
 )
 
 

@@ -15,7 +15,8 @@ from pixsearch.export.graph import Graph
 from pixsearch.export.observe import choose_crops
 from pixsearch.export.onnx import export_float, read_model
 from pixsearch.export.parity import check_int8
-from pixsearch.export.quantize import float_part, quantize
+from pixsearch.export.quantize import quantize
+from pixsearch.export.steps import QUANTIZED, float_part
 from pixsearch.infer.session import OnnxModel, open_session, session_options
 
 CONFIG = ExportConfig(int8=True)
@@ -57,7 +58,7 @@ def test_int8_loses_less_than_the_runtimes_own_way(files, trained, task, picture
 
     plain = tmp_path / "plain.onnx"
     kinds = {"quant_format": QuantFormat.QDQ, "activation_type": QuantType.QInt8, "weight_type": QuantType.QInt8}
-    quantize_static(float_path, plain, Reader(), op_types_to_quantize=list(quantizing.QUANTIZED), per_channel=True, **kinds)
+    quantize_static(float_path, plain, Reader(), op_types_to_quantize=list(QUANTIZED), per_channel=True, **kinds)
     model = onnx.load_model(plain)
     onnx.helper.set_model_props(model, {KEY: trained[1].dumps()})
     onnx.save_model(model, plain)

@@ -23,11 +23,11 @@ def one_input(pictures, task):
     return torch.from_numpy(task.encode("input", pictures.pair(0).inputs["input"]))[None]
 
 
-def test_rounding_changes_little_and_equalizing_nothing(trained, pictures, task):
+def test_rounding_changes_little_and_so_does_what_prepares_for_it(trained, pictures, task):
     prepared, x = prepared_by(*trained, pictures, task), one_input(pictures, task)
     with torch.no_grad():
         expected, rounded, plain = trained[0](x), prepared.network.eval()(x), without_rounding(prepared.network)(x)
-    torch.testing.assert_close(plain, expected, atol=1e-5, rtol=0)
+    assert 0 < (plain - expected).abs().mean() < 0.5 / 255
     assert 1e-4 < (rounded - expected).abs().mean() < 1 / 255
     assert prepared.equalized == 3
 

@@ -18,8 +18,8 @@ from pixsearch.export.observe import Feeds, observe
 POSITIVELY_HOMOGENEOUS = frozenset({"Relu", "LeakyRelu", "PRelu"})
 """Activations for which f(s·x) = s·f(x) when s > 0, channel by channel."""
 
-_QUANTILE = 0.999  # of a channel's magnitudes: what it needs of the range, but for outliers that are clipped
-_SHARE = 0.5  # of the way to equal ranges: all the way makes the kernels behind uneven
+_QUANTILE = 0.99999  # of a channel's magnitudes: what it needs of the range, but for outliers that are clipped
+_SHARE = 0.35  # of the way to equal ranges: all the way makes the kernels behind uneven
 _QUIETEST = 0.01  # a channel quieter than this share of the loudest is treated as if it were as loud
 
 Factors = npt.NDArray[np.float64]
@@ -34,11 +34,11 @@ def equalize(model: onnx.ModelProto, crops: Sequence[Feeds]) -> int:
     pairs = [pair for node in graph.nodes if node.op_type == "Conv" and (pair := _pair(graph, node)) is not None]
     loudness: dict[str, Factors] = {}
     for tensors in observe(model, crops):
-        for first, _ in pairs:
-            name = first.output[0]
+        for _, second in pairs:
+            name = second.input[0]
             loudness[name] = np.maximum(loudness.get(name, 0.0), _loudness(tensors[name]))
     for first, second in pairs:
-        factors = _factors(loudness[first.output[0]])
+        factors = _factors(loudness[second.input[0]])
         _divide_outputs(graph, first, factors)
         _multiply_inputs(graph, second, factors)
     return len(pairs)

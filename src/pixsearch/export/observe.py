@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,16 +44,16 @@ class Seen:
         return (edges[1:] + edges[:-1]) / 2
 
 
-def observe(model: onnx.ModelProto, crops: Sequence[Feeds]) -> Iterator[dict[str, Planes]]:
-    """Every activation of `model`, the inputs among them, by name: (1, C, H, W), crop by crop."""
+def observe(model: onnx.ModelProto, crops: Sequence[Feeds], tensors: Iterable[str] | None = None) -> Iterator[dict[str, Planes]]:
+    """The activations called `tensors`, or all, and the inputs, by name: (1, C, H, W), crop by crop."""
     graph = Graph(model)
-    names = [name for name in graph.activations() if name not in graph.inputs]
+    names = [name for name in (graph.activations() if tensors is None else tensors) if name not in graph.inputs]
     opened = copy.deepcopy(model)
     del opened.graph.output[:]
     opened.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     session = open_session(opened.SerializeToString(), session_options(optimization="none"))
     for feeds in crops:
-        yield {**feeds, **dict(zip(names, session.run(names, feeds), strict=True))}
+        yield {**feeds, **(dict(zip(names, session.run(names, feeds), strict=True)) if names else {})}
 
 
 def histograms(model: onnx.ModelProto, crops: Sequence[Feeds]) -> dict[str, Seen]:

@@ -24,7 +24,7 @@ def best_ranges(model: onnx.ModelProto, seen: Mapping[str, Seen]) -> dict[str, R
     holds zero, which padding needs exact.
     """
     graph = Graph(model)
-    return {name: least_error(values, _slope_behind(graph, name)) for name, values in seen.items()}
+    return {name: least_error(values, slope_behind(graph, name)) for name, values in seen.items()}
 
 
 def least_error(seen: Seen, slope: float = 1.0) -> Range:
@@ -49,7 +49,7 @@ def _clipped(values: npt.NDArray[np.float64], weight: npt.NDArray[np.float64], e
     return result
 
 
-def _slope_behind(graph: Graph, name: str) -> float:
+def slope_behind(graph: Graph, name: str) -> float:
     """The slope below zero of the activation that alone reads `name`; 1 where there is none."""
     readers = graph.readers(name)
     if len(readers) != 1:

@@ -17,13 +17,13 @@ from torch import nn
 from pixsearch.card import ModelCard
 from pixsearch.data.cache import PairCache
 from pixsearch.errors import DataError
-from pixsearch.export.equalize import equalize
 from pixsearch.export.graph import Graph, lasting_names
-from pixsearch.export.observe import choose_crops, histograms
+from pixsearch.export.observe import choose_crops
 from pixsearch.export.onnx import export_float, read_model
-from pixsearch.export.quantize import CONVOLUTIONS, float_part, insert_steps, recorded_ranges
-from pixsearch.export.ranges import Range, best_ranges
+from pixsearch.export.quantize import calibrate, recorded_ranges
+from pixsearch.export.ranges import Range
 from pixsearch.export.scheme import Scheme, trained_scheme
+from pixsearch.export.steps import CONVOLUTIONS, float_part, insert_steps
 from pixsearch.nn.build import Network, deploy
 from pixsearch.qat.simulated import Simulated
 from pixsearch.tasks.base import Task
@@ -54,7 +54,7 @@ def prepare(network: Network, card: ModelCard, pictures: PairCache, task: Task, 
         equalized, ranges = int(card.calibration["equalized_layers"]), recorded_ranges(model, card)
     else:
         crops = choose_crops(model, card, task, pictures, seed)
-        equalized, ranges = equalize(model, crops), best_ranges(model, histograms(model, crops))
+        ranges, equalized, _ = calibrate(model, crops, scheme, seed)
         take_over(model, weights)
     graph = insert_steps(model, ranges, scheme, float_part(model)).graph
     body = Simulated(plain.body, graph, weights, ranges, scheme, learned=learned)

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from pixsearch.errors import UsageError
 from pixsearch.export.graph import attributes
-from pixsearch.export.quantize import CONVOLUTIONS
 from pixsearch.export.ranges import Range
 from pixsearch.export.scheme import Scheme
+from pixsearch.export.steps import CONVOLUTIONS
 from pixsearch.qat.operators import OPERATORS
 from pixsearch.qat.rounding import RangeRounding, kernel_step, rounded_bias, rounded_kernel
 
