@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
 from pixsearch.errors import UsageError
 from pixsearch.registry import Registry, closest
@@ -81,7 +82,18 @@ def validate(model: type[C], data: dict[str, Any], source: str) -> C:
         ) from None
 
 
+def checked(model: type[C], data: dict[str, Any]) -> C:
+    """`data` as a `model`, within a validator of another: its faults are told as they are, and not as one of the outer value."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        sentences = "\n  ".join(_sentence(model, fault) for fault in error.errors())
+        raise PydanticCustomError("told", "{sentences}", {"sentences": sentences}) from None
+
+
 def _sentence(model: type[BaseModel], fault: Any) -> str:
+    if fault["type"] == "told":
+        return str(fault["msg"])
     path = [str(part) for part in fault["loc"]]
     where = ".".join(path)
     if fault["type"] == "extra_forbidden":

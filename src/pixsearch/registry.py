@@ -50,7 +50,15 @@ class Registry:
         return getattr(importlib.import_module(module), attribute)
 
 
-TASKS = Registry("task", {"sr": "pixsearch.tasks.sr:SuperResolution"})
+TASKS = Registry(
+    "task",
+    {
+        "sr": "pixsearch.tasks.sr:SuperResolution",
+        "denoise": "pixsearch.tasks.denoise:Denoise",
+        "jdd": "pixsearch.tasks.jdd:JointDemosaic",
+        "enhance": "pixsearch.tasks.enhance:Enhance",
+    },
+)
 
 SPACES = Registry("space", {"mobile": "pixsearch.space.mobile:MobileSpace", "reference": "pixsearch.space.reference:ReferenceSpace"})
 

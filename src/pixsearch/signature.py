@@ -24,8 +24,8 @@ class Port:
 class Signature:
     """The border of a model: task, scale (output side / input side), colour, ports.
 
-    `color` is `y` (luma of BT.601, chroma is the caller's business) or `rgb`. `state` names arrays that a streaming
-    model takes from the frame before and hands to the next one.
+    `color` is `y` (luma, chroma is the caller's business) or `rgb`. `state` names arrays that a streaming model takes from the
+    frame before and hands to the next one. `settings` are what else the task was made with, as plain values.
     """
 
     task: str
@@ -34,6 +34,7 @@ class Signature:
     inputs: tuple[Port, ...]
     output: Port
     state: tuple[Port, ...] = field(default=())
+    settings: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def in_channels(self) -> int:
@@ -60,6 +61,7 @@ class Signature:
                 inputs=tuple(Port(**port) for port in data["inputs"]),
                 output=Port(**data["output"]),
                 state=tuple(Port(**port) for port in data["state"]),
+                settings=dict(data.get("settings", {})),
             )
         except (KeyError, TypeError) as error:
             raise DataError(

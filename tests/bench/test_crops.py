@@ -84,7 +84,7 @@ def test_crops_of_a_real_pair_show_the_same_place(sample_images, tmp_path, scale
     boxes = worst_boxes("chelsea", output, task.encode_truth(pair.truth), 60, scale)
     book = CropBook(tmp_path / "crops", boxes)
     method = book.add("bicubic", task, "chelsea", pair, output)
-    sides = book.add_sides("chelsea", pair, scale)
+    sides = book.add_sides("chelsea", pair, task)
     assert book.add("bicubic", task, "another picture", pair, output) == {}
     for number, place in enumerate(boxes):
         shown, truth, guess = (read_picture(tmp_path / file) for file in (*sides[number], method[number]))

@@ -13,7 +13,7 @@ from pixsearch.data.index import scan
 from pixsearch.data.pairs import find_pairs
 from pixsearch.data.patches import Patches, turned
 from pixsearch.errors import DataError
-from pixsearch.tasks.base import Batch, make_task
+from pixsearch.tasks.base import Pair, make_task
 from pixsearch.tasks.sr import SuperResolution
 
 TASK = make_task("sr", 2, "rgb")
@@ -147,16 +147,53 @@ def test_patch_that_fits_nowhere_names_both_sizes(cache):
         Patches(cache, TASK, batch=4, patch=90, seed=0)
 
 
-def test_what_is_random_for_a_batch_depends_on_the_step_alone(cache):
-    class Noisy(SuperResolution):
-        def corrupt(self, batch, rng):
-            return Batch({name: planes + rng.normal(size=planes.shape) for name, planes in batch.inputs.items()}, batch.truth)
+class Noisy(SuperResolution):
+    """Draws its inputs, and wants to see 6 pixels around a patch."""
 
-    patches, clean = (Patches(cache, task, batch=4, patch=16, seed=0) for task in (Noisy(2, "rgb"), TASK))
-    assert same(patches.draw(3), patches.draw(3))
-    noise = [patches.draw(step).inputs["input"] - clean.draw(step).inputs["input"] for step in (3, 4)]
+    draws = True
+    margin = 6
+
+    def degrade(self, clean):
+        return Pair({}, self.fit(clean))
+
+    def draw(self, truth, rng):
+        self.seen = truth.shape
+        return {"input": truth[..., ::2, ::2] + rng.normal(size=truth[..., ::2, ::2].shape).astype(np.float32)}
+
+
+@pytest.fixture
+def noisy(folder, store):
+    task = Noisy(2, "rgb")
+    task.name = "noisy"
+    return Patches(build_cache(scan([folder]), task, store, 10**9), task, batch=4, patch=16, seed=0)
+
+
+def test_inputs_that_are_drawn_depend_on_the_step_alone(noisy):
+    assert same(noisy.draw(3), noisy.draw(3))
+    noise = [batch.inputs["input"] - batch.truth[..., ::2, ::2] for batch in map(noisy.draw, (3, 4))]
     assert noise[0].std() == pytest.approx(1, abs=0.1)
     assert not np.allclose(noise[0], noise[1])
+
+
+def test_what_is_drawn_sees_a_margin_that_is_cut_off(noisy):
+    batch = noisy.draw(0)
+    assert noisy.task.seen == (4, 3, 32 + 12, 32 + 12)
+    assert batch.truth.shape == (4, 3, 32, 32)
+    assert batch.inputs["input"].shape == (4, 3, 16, 16)
+    assert batch.truth.flags.c_contiguous
+
+
+def test_a_patch_must_fit_with_its_margin(noisy):
+    with pytest.raises(DataError, match=r"Lower `--patch` to 74 or"):
+        noisy.draw(0, patch=75)
+
+
+def test_what_is_cached_of_a_task_that_draws_is_the_truth_alone(noisy):
+    cache = noisy.cache
+    assert cache.inputs == {}
+    assert cache.total_bytes == sum(3 * height * width for height, width in cache.sizes)
+    assert np.array_equal(cache.pair(1).inputs["input"], cache.pair(1).inputs["input"])
+    assert not np.array_equal(cache.pair(0).inputs["input"][:50, :50], cache.pair(1).inputs["input"][:50, :50])
 
 
 def test_photos_may_go_while_batches_are_drawn(folder, cache, patches):

@@ -93,9 +93,9 @@ class CropBook:
         picture = task.decode(output, pair.inputs)
         return {number: self._write(number, method, cut(picture, box)) for number, box in boxes}
 
-    def add_sides(self, name: str, pair: Pair, scale: int) -> dict[int, tuple[str, str]]:
+    def add_sides(self, name: str, pair: Pair, task: Task) -> dict[int, tuple[str, str]]:
         """Crops of the input, enlarged by pixel repetition, and of the truth: file names by box number."""
-        shown = next(iter(pair.inputs.values()))
+        shown, scale = task.view(pair.inputs), task.scale
         return {
             number: (
                 self._write(number, "input", cut_input(shown, box, scale)),

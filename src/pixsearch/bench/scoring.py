@@ -58,6 +58,12 @@ def score_all(subjects: list[Subject], cache: PairCache, config: BenchConfig, pa
     boxes = [Box(**box) for box in baseline["boxes"]]
     pairs = Pairs(cache, without=baseline["exact"])
     events = {BASELINE: baseline}
+    for name, method in subjects[0].task.other_baselines.items():
+        check_stop(how_to_go_on)
+        known, book = past.accuracy(digest_of_baseline(name), pictures), CropBook(past.folder / "crops", boxes)
+        events[digest_of_baseline(name)] = known or score_method(
+            method, name, digest_of_baseline(name), subjects[0].task, pairs, pictures, book, note
+        )
     for subject in subjects:
         check_stop(how_to_go_on)
         known = past.accuracy(subject.digest, pictures)
@@ -109,7 +115,7 @@ def _baseline_crops(task: Task, book: CropBook, cache: PairCache) -> dict[str, l
     pairs = Pairs(cache)
     for name in dict.fromkeys(box.picture for box in book.boxes):
         pair = pairs[name]
-        sides = book.add_sides(name, pair, task.scale)
+        sides = book.add_sides(name, pair, task)
         for number, file in book.add(slug(task.baseline_name), task, name, pair, task.baseline(pair.inputs)).items():
             files[str(number)] = [file, *sides[number]]
     return files
@@ -117,19 +123,28 @@ def _baseline_crops(task: Task, book: CropBook, cache: PairCache) -> dict[str, l
 
 def score_model(subject: Subject, pairs: Pairs, pictures: str, config: BenchConfig, book: CropBook, note: Note) -> Event:
     """Scores of one model on whole pictures, and its crops."""
-    task = subject.task
     # Saturating 8-bit products are a fault of some x86 processors, not of the model: they do not count against it.
-    method: Method = model_method(OnnxModel.open(subject.path, threads=max(config.threads), precise_int8=True), task)
+    method = model_method(OnnxModel.open(subject.path, threads=max(config.threads), precise_int8=True), subject.task)
+    return score_method(method, subject.label, subject.digest, subject.task, pairs, pictures, book, note)
+
+
+def score_method(method: Method, label: str, digest: str, task: Task, pairs: Pairs, pictures: str, book: CropBook, note: Note) -> Event:
+    """Scores of any method on whole pictures, and its crops."""
     crops: dict[str, list[str]] = {}
-    name_of_files = f"{slug(subject.label)}-{subject.digest[:6]}"
+    name_of_files = slug(label) if digest.startswith(BASELINE) else f"{slug(label)}-{digest[:6]}"
 
     def look(name: str, pair: Pair, output: Planes) -> None:
         crops.update({str(number): [file] for number, file in book.add(name_of_files, task, name, pair, output).items()})
 
     looking: Look = look
     accuracy = score(method, task, pairs, looking)
-    event: Event = note("measured", label=subject.label, digest=subject.digest, pictures_digest=pictures, **accuracy.to_json(), crops=crops)
+    event: Event = note("measured", label=label, digest=digest, pictures_digest=pictures, **accuracy.to_json(), crops=crops)
     return event
+
+
+def digest_of_baseline(name: str) -> str:
+    """What stands for a file's digest where a further method without a network is meant."""
+    return f"{BASELINE} {slug(name)}"
 
 
 def digest_of(cache: PairCache) -> str:

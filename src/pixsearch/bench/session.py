@@ -11,7 +11,7 @@ from pixsearch.bench.config import BenchConfig
 from pixsearch.bench.measure import measure_latency
 from pixsearch.bench.past import BASELINE, Past
 from pixsearch.bench.rows import Row, baseline_row, model_rows, size_text
-from pixsearch.bench.scoring import Scored, score_all
+from pixsearch.bench.scoring import Scored, digest_of_baseline, score_all
 from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.subjects import Subject, open_subjects
 from pixsearch.bench.targets.base import Target, open_target
@@ -93,8 +93,10 @@ def results(subjects: Sequence[Subject], scored: Scored, timed: dict[str, list[R
     task, accuracies = subjects[0].task, scored.accuracies()
     baseline = accuracies[BASELINE]
     rows = model_rows(subjects, accuracies, timed, baseline, config.spec(1), config.seed)
-    labels = {BASELINE: task.baseline_name, **{subject.digest: subject.label for subject in subjects}}
+    without_network = {BASELINE: task.baseline_name, **{digest_of_baseline(name): name for name in task.other_baselines}}
+    baselines = [baseline_row(name, task.color, accuracies[digest]) for digest, name in without_network.items()]
+    labels = {**without_network, **{subject.digest: subject.label for subject in subjects}}
     return {
-        "rows": [baseline_row(task.baseline_name, task.color, baseline), *rows],
+        "rows": [*baselines, *rows],
         "crops": scored.crops(labels),
     }

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+TASK = "Task"
 DATA = "Photos"
 RECORD = "Record and output"
 BUDGET = "Budget"
@@ -35,9 +36,19 @@ CacheCap = Annotated[
     str | None, typer.Option("--cache-cap", metavar="SIZE", help="Refuse to cache more than this, e.g. 20GB.", rich_help_panel=DATA)
 ]
 
-TaskName = Annotated[str | None, typer.Option("--task", help="What the model does: sr.")]
-Scale = Annotated[int | None, typer.Option("--scale", help="Output side over input side: 2, 3 or 4.")]
-Color = Annotated[str | None, typer.Option("--color", metavar="y|rgb", help="Work on luma (chroma by bicubic) or on RGB.")]
+TaskName = Annotated[
+    str | None, typer.Option("--task", metavar="sr|denoise|jdd|enhance", help="What the model does (sr).", rich_help_panel=TASK)
+]
+Scale = Annotated[int | None, typer.Option("--scale", help="sr: output side over input side, 2, 3 or 4.", rich_help_panel=TASK)]
+Color = Annotated[str | None, typer.Option("--color", metavar="y|rgb", help="sr, denoise: work on luma or on RGB.", rich_help_panel=TASK)]
+Sigma = Annotated[
+    str | None,
+    typer.Option("--sigma", metavar="N|N-M", help="denoise: strength of Gaussian noise, in levels of 255.", rich_help_panel=TASK),
+]
+Noise = Annotated[
+    str | None,
+    typer.Option("--noise", metavar="gaussian|camera|none", help="denoise, jdd: which noise; a camera's for jdd.", rich_help_panel=TASK),
+]
 
 Out = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="The run's folder.", rich_help_panel=RECORD)]
 Resume = Annotated[
@@ -108,6 +119,11 @@ CandidateMemory = Annotated[
         "--candidate-memory", metavar="SIZE", help="End a candidate that takes more, e.g. 4GiB (with workers).", rich_help_panel=WORKERS
     ),
 ]
+
+
+def task_of(name: str | None, scale: int | None, color: str | None, sigma: str | None, noise: str | None) -> dict[str, object]:
+    """The settings of the task that were given."""
+    return given(name=name, scale=scale, color=color, sigma=sigma, noise=noise)
 
 
 def given(**options: object) -> dict[str, object]:

@@ -15,6 +15,8 @@ def run(
     task: o.TaskName = None,
     scale: o.Scale = None,
     color: o.Color = None,
+    sigma: o.Sigma = None,
+    noise: o.Noise = None,
     objective: Annotated[
         list[str] | None, typer.Option("--objective", metavar="FIGURE[<=BOUND]", help="As for `pixsearch search`; repeat it.")
     ] = None,
@@ -50,7 +52,7 @@ def run(
     from pixsearch.cli.output import Output
 
     changes = {
-        "task": o.given(name=task, scale=scale, color=color),
+        "task": o.task_of(task, scale, color, sigma, noise),
         "search": o.given(objectives=objective, seed=seed),
         **o.given(pick=pick, reduce=reduce),
     }

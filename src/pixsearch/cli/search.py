@@ -15,6 +15,8 @@ def search(
     task: o.TaskName = None,
     scale: o.Scale = None,
     color: o.Color = None,
+    sigma: o.Sigma = None,
+    noise: o.Noise = None,
     strategy: Annotated[str | None, typer.Option("--strategy", help="nsga2 or random.")] = None,
     space: Annotated[str | None, typer.Option("--space", help="The family of architectures.")] = None,
     objective: Annotated[
@@ -81,7 +83,7 @@ def search(
     from pixsearch.search.config import implied_executor
 
     settings = {
-        "task": o.given(name=task, scale=scale, color=color),
+        "task": o.task_of(task, scale, color, sigma, noise),
         "data": o.given(
             photos=photos or None, val=val, pairs=pairs, val_pairs=val_pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap
         ),

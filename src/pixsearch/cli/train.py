@@ -29,8 +29,11 @@ def train(
             "--qat", metavar="arm|portable", help="Train a model on for int8: signed, steps per channel; or unsigned, for any runtime."
         ),
     ] = None,
+    task: o.TaskName = None,
     scale: o.Scale = None,
     color: o.Color = None,
+    sigma: o.Sigma = None,
+    noise: o.Noise = None,
     data: o.Photos = None,
     val: o.Val = None,
     pairs: o.Pairs = None,
@@ -81,7 +84,7 @@ def train(
     from pixsearch.cli.stages import Launch, is_for_int8, qat_stage, train_stage
 
     settings = {
-        "task": o.given(scale=scale, color=color),
+        "task": o.task_of(task, scale, color, sigma, noise),
         "data": o.given(photos=data, val=val, pairs=pairs, val_pairs=val_pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap),
         "train": o.given(
             budget_s=budget,
@@ -101,7 +104,8 @@ def train(
         ),
     }
     with Output(as_json) as output:
-        if is_for_int8(qat, resume, {"--pick": pick, "--arch": arch, "--scale": scale, "--color": color, "--branches": branches}):
+        chosen = {"--pick": pick, "--arch": arch, "--task": task, "--scale": scale, "--color": color, "--branches": branches}
+        if is_for_int8(qat, resume, {**chosen, "--sigma": sigma, "--noise": noise}):
             launch = Launch(resume or out, resume=resume is not None, again=again, output=output)
             qat_stage({"data": settings["data"], "train": settings["train"], "qat": o.given(scheme=qat)}, launch, source)
             return

@@ -20,6 +20,7 @@ from pixsearch.data.shelf import Held, Shelf
 from pixsearch.data.writing import INDEX, PIXELS, VERSION, pair_bytes, write_pairs
 from pixsearch.errors import DataError
 from pixsearch.pixels.types import Picture
+from pixsearch.rng import derive
 from pixsearch.tasks.base import Pair, Task
 
 FOLDER = "pairs"
@@ -30,14 +31,15 @@ AROUND = 4
 
 
 class PairCache:
-    """Pairs of whole pictures as read-only views into one memory-mapped file, in the order of `photos`.
+    """Pairs of whole pictures for `task`, as read-only views into one memory-mapped file, in the order of `photos`.
 
-    `truths[i]` is (H·scale, W·scale, 3) and `inputs[name][i]` (H, W, 3), uint8 RGB. Whoever reads views directly tells
-    `touch` how much. Safe to read from several threads; the file stays on disk as long as the object lives.
+    `truths[i]` is (H·scale, W·scale, 3) and `inputs[name][i]` (H, W, 3), uint8 RGB; there are no `inputs` where the task draws them.
+    Whoever reads views directly tells `touch` how much. Safe to read from several threads; the file stays on disk as long as
+    the object lives.
     """
 
-    def __init__(self, held: Held, photos: Iterable[Photo]) -> None:
-        self._held = held
+    def __init__(self, held: Held, photos: Iterable[Photo], task: Task) -> None:
+        self._held, self._task = held, task
         self.photos = tuple(photos)
         self.names = names_of(self.photos)
         with (held.path / PIXELS).open("rb") as file:
@@ -55,16 +57,19 @@ class PairCache:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For another process: the file is mapped anew there, nothing of it is copied."""
-        return _mapped_anew, (self._held.path, self.photos)
+        return _mapped_anew, (self._held.path, self.photos, self._task)
 
     def __len__(self) -> int:
         return len(self.photos)
 
     def pair(self, index: int) -> Pair:
-        """The pair of picture `index`, as views: nothing is read before it is looked at."""
+        """The pair of picture `index`, as views: nothing is read before it is looked at.
+
+        Inputs that a task draws are drawn from the photo's contents, so they are the same at every look.
+        """
         truth, inputs = self.truths[index], {name: views[index] for name, views in self.inputs.items()}
         self.touch(truth.nbytes + sum(view.nbytes for view in inputs.values()))
-        return Pair(inputs, truth)
+        return Pair(inputs, truth) if inputs else self._task.drawn(truth, derive(0, self.photos[index].key))
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
@@ -114,20 +119,20 @@ def build_cache(photos: Iterable[Photo], task: Task, folder: Path, cap_bytes: in
         built.append(place)
 
     held = shelf.take(_key(unique, task), sum(pair_bytes(photo, task) for photo in unique), _is_whole, write)
-    cache = PairCache(held, photos)
+    cache = PairCache(held, photos, task)
     action = "built" if built else "reused"
     seconds = round(monotonic() - start, 2)
     note("cache", action=action, pictures=len(cache), bytes=cache.total_bytes, seconds=seconds, path=str(held.path))
     return cache
 
 
-def _mapped_anew(place: Path, photos: tuple[Photo, ...]) -> PairCache:
+def _mapped_anew(place: Path, photos: tuple[Photo, ...], task: Task) -> PairCache:
     held = Shelf(place.parent, 0, silent).find(place.name, _is_whole)
     if held is None:
         raise DataError(
             f"The cached photos `{place}` are gone, or this process cannot see them. Give `--cache` a folder that all workers see."
         )
-    return PairCache(held, photos)
+    return PairCache(held, photos, task)
 
 
 def _key(photos: Iterable[Photo], task: Task) -> str:

@@ -39,6 +39,7 @@ class Patches:
         self.batch, self.patch, self.seed, self.share = batch, patch, seed, share
         self._note = note
         self._known: dict[int, _Fitting] = {}
+        self._rim = 0 if cache.inputs else task.margin // task.scale
         self._fitting(patch)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -49,16 +50,19 @@ class Patches:
         """The batch of this step, a pure function of seed, step and sizes: planes (N, C, patch, patch) and truth's."""
         part, parts = self.share
         own, side, scale = batch or self.batch, patch or self.patch, self.task.scale
-        fitting, count, mine = self._fitting(side), own * parts, slice(part * own, (part + 1) * own)
+        fitting, count, mine, rim = self._fitting(side), own * parts, slice(part * own, (part + 1) * own), self._rim
         rng = stream(self.seed, "batch", step)
         chosen = np.searchsorted(fitting.areas, rng.integers(fitting.areas[-1], size=count), side="right")
-        corners = (rng.random((count, 2)) * (fitting.sizes[chosen] - side + 1)).astype(np.int64).tolist()
+        corners = (rng.random((count, 2)) * (fitting.sizes[chosen] - side - 2 * rim + 1)).astype(np.int64).tolist()
         picks = [(fitting.ids[i], *corner) for i, corner in zip(chosen[mine].tolist(), corners[mine], strict=True)]
         turns = rng.integers(8, size=count)[mine]
         inputs = {name: turned(self.task.encode(name, self._cut(views, picks, side)), turns) for name, views in self.cache.inputs.items()}
         places = [(index, top * scale, left * scale) for index, top, left in picks]
-        truth = turned(self.task.encode_truth(self._cut(self.cache.truths, places, side * scale)), turns)
-        return self.task.corrupt(Batch(inputs, truth), rng if parts == 1 else stream(self.seed, "noise", step, part))
+        truth = turned(self.task.encode_truth(self._cut(self.cache.truths, places, (side + 2 * rim) * scale)), turns)
+        if inputs:
+            return Batch(inputs, truth)
+        inputs = self.task.draw(truth, rng if parts == 1 else stream(self.seed, "noise", step, part))
+        return Batch({name: _inner(planes, rim) for name, planes in inputs.items()}, _inner(truth, rim * scale))
 
     def _cut(self, views: list[Picture], picks: list[tuple[int, int, int]], side: int) -> Picture:
         """The patches whose corners are `picks` (picture, top, left): (N, side, side, 3)."""
@@ -77,14 +81,15 @@ class Patches:
         return self._known[side]
 
     def _find_fitting(self, side: int) -> _Fitting:
-        sizes = np.array([view.shape[:2] for view in next(iter(self.cache.inputs.values()))], np.int64)
-        fits = sizes.min(axis=1) >= side
+        sizes = np.array([view.shape[:2] for view in self.cache.truths], np.int64) // self.task.scale
+        rims = 2 * self._rim
+        fits = sizes.min(axis=1) >= side + rims
         small = [self.cache.names[i] for i in np.flatnonzero(~fits)]
         if not fits.any():
             height, width = sizes[sizes.min(axis=1).argmax()]
             raise DataError(
                 f"No picture holds a patch of {side}×{side}: the largest input is {width}×{height}. "
-                f"Lower `--patch` to {min(width, height)} or give larger photos."
+                f"Lower `--patch` to {min(width, height) - rims} or give larger photos."
             )
         if small:
             shown = ", ".join(small[:5]) + (" …" if len(small) > 5 else "")
@@ -92,6 +97,10 @@ class Patches:
                 "warning", text=f"{len(small)} of {len(sizes)} pictures are smaller than a patch of {side}×{side} and left out: {shown}"
             )
         return _Fitting(np.flatnonzero(fits).tolist(), np.cumsum(sizes[fits].prod(axis=1)), sizes[fits])
+
+
+def _inner(planes: Planes, rim: int) -> Planes:
+    return np.ascontiguousarray(planes[..., rim : planes.shape[-2] - rim, rim : planes.shape[-1] - rim]) if rim else planes
 
 
 def turned(planes: Planes, turns: npt.NDArray[np.int64]) -> Planes:

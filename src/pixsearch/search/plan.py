@@ -95,7 +95,7 @@ def _seconds_a_step(network: Network, config: SearchConfig, scale: int) -> float
 @torch.no_grad()
 def _seconds_to_score(task: Task, network: Network) -> float:
     """Seconds for one noise picture, from its pair to its scores."""
-    pair = task.degrade(np.random.default_rng(0).integers(0, 256, (SCORED_SIDE, SCORED_SIDE, 3), dtype=np.uint8))
+    pair = task.pair(np.random.default_rng(0).integers(0, 256, (SCORED_SIDE, SCORED_SIDE, 3), dtype=np.uint8))
     network = network.cpu()
     began = time.perf_counter()
     planes = [torch.from_numpy(task.encode(port.name, pair.inputs[port.name]))[None] for port in task.signature.inputs]

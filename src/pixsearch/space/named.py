@@ -16,28 +16,29 @@ Branches = Literal["none", "linear", "ecb"]
 
 KNOWN = (*NAMES, "ecbsr-m4c16", "plain-m4c16")
 _FAMILIES = {"plain": "leaky", "ecbsr": "prelu"}
-_PATTERN = re.compile(r"(plain|ecbsr)-m([1-9][0-9]*)c([1-9][0-9]*)")
+_PATTERN = re.compile(r"(s2d-)?(plain|ecbsr)-m([1-9][0-9]*)c([1-9][0-9]*)")
 
 
 def named(name: str, signature: Signature) -> tuple[Space[Any], Any]:
     """The space and the genotype of a network known by name.
 
     `fsrcnn`, `espcn`; `plain-mNcM`: N + 1 conv3 layers of M channels, leaky ReLU, nearest global skip; `ecbsr-mNcM`:
-    the same with PReLU, as published (Zhang et al. 2021). `UsageError` for other names.
+    the same with PReLU, as published (Zhang et al. 2021); `s2d-` in front of either: at half the size. `UsageError` for other names.
     """
     if name in NAMES:
         return ReferenceSpace(signature), ReferenceGenotype(name)
     match = _PATTERN.fullmatch(name)
     if match is None:
         raise UsageError(f"There is no network `{name}`.{closest(name, list(KNOWN))} Known: {', '.join(KNOWN)} (any numbers in `mNcM`).")
-    body, width = int(match[2]), int(match[3])
+    body, width = int(match[3]), int(match[4])
     space = MobileSpace(signature)
     depth, widest = space.limits.depth[1] - 1, space.limits.width[1]
     if body > depth or width > widest:
         raise UsageError(f"`{name}` is larger than the space `mobile`: at most m{depth}c{widest}.")
-    return space, MobileGenotype((Layer("conv3", width, _FAMILIES[match[1]]),) * (body + 1))
+    layers = (Layer("conv3", width, _FAMILIES[match[2]]),) * (body + 1)
+    return space, MobileGenotype(layers, "s2d" if match[1] else "plain")
 
 
 def default_branches(name: str) -> Branches:
     """The form a network known by name is trained in: `ecb` for ECBSR, as published, else `none`."""
-    return "ecb" if name.startswith("ecbsr") else "none"
+    return "ecb" if "ecbsr" in name else "none"

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from pixsearch.config import Config, validate
 from pixsearch.errors import UsageError
-from pixsearch.pixels.types import Picture
+from pixsearch.pixels.types import Picture, Samples
 from pixsearch.registry import TASKS
-from pixsearch.signature import Color, Signature
+from pixsearch.rng import stream
+from pixsearch.signature import Color, Port, Signature
 
 Planes = npt.NDArray[np.float32]
+Method = Callable[[dict[str, Samples]], Planes]
+"""From whole inputs (H, W, C) by name to output planes (C, H·scale, W·scale)."""
 
 
 @dataclass(frozen=True)
 class Pair:
     """A whole degraded picture and its truth.
 
-    `inputs` holds named uint8 arrays (H, W, 3); `truth` is uint8 (H·scale, W·scale, 3), RGB.
+    `inputs` holds named arrays (H, W, C) as `encode` takes them: uint8 RGB, or float32 of 0…255 where noise is not rounded;
+    `truth` is uint8 (H·scale, W·scale, 3), RGB.
     """
 
-    inputs: dict[str, Picture]
+    inputs: dict[str, Samples]
     truth: Picture
 
 
@@ -44,8 +50,12 @@ class Scores:
     ssim: float
 
 
+class NoSettings(Config):
+    """Of a task that scale and colour say all of."""
+
+
 class Task(ABC):
-    """One thing a model does to pixels, for one scale and colour.
+    """One thing a model does to pixels, for one scale, colour and `settings` of its own.
 
     Pictures are uint8 RGB (H, W, 3); planes are float32 (…, C, H, W) in the ranges of the signature's ports.
     A task is stateless and safe to share between threads.
@@ -54,14 +64,22 @@ class Task(ABC):
     name: ClassVar[str]
     metric: ClassVar[str]
     scales: ClassVar[tuple[int, ...]]
-    """The factors from input to output side that the task knows."""
+    """The factors from input to output side that the task knows; the first is meant when none is said."""
+    colors: ClassVar[tuple[Color, ...]] = get_args(Color)
+    """The colours that the task knows; the first is meant when none is said."""
+    Settings: ClassVar[type[Config]] = NoSettings
+    draws: ClassVar[bool] = False
+    """Whether inputs are drawn at random from the truth, anew for every batch, and not made once by `degrade`."""
+    margin: ClassVar[int] = 0
+    """Pixels of truth around a patch that `draw` wants to see, a multiple of the scale; they are cut off behind it."""
 
-    def __init__(self, scale: int, color: Color) -> None:
+    def __init__(self, scale: int, color: Color, settings: Mapping[str, Any] | None = None) -> None:
         if scale not in self.scales:
             raise UsageError(f"`{self.name}` knows no scale `{scale}`. Choose one of {', '.join(map(str, self.scales))}.")
-        if color not in get_args(Color):
-            raise UsageError(f"`{color}` is no colour of `{self.name}`. Choose one of {', '.join(get_args(Color))}.")
+        if color not in self.colors:
+            raise UsageError(f"`{color}` is no colour of `{self.name}`. Choose one of {', '.join(self.colors)}.")
         self.scale, self.color = scale, color
+        self.settings = validate(self.Settings, dict(settings or {}), f"`{self.name}`")
 
     @property
     @abstractmethod
@@ -78,20 +96,27 @@ class Task(ABC):
         """What `degrade` depends on besides the picture: pairs under the same key are the same."""
         return f"{self.name}-x{self.scale}"
 
+    def signed(self, inputs: tuple[Port, ...], output: Port) -> Signature:
+        """The signature with these ports."""
+        return Signature(self.name, self.scale, self.color, inputs, output, settings=self.settings.to_json())
+
     @abstractmethod
     def fit(self, clean: Picture) -> Picture:
         """`clean` cropped to a size the task can take (a multiple of the scale)."""
 
     @abstractmethod
     def degrade(self, clean: Picture) -> Pair:
-        """The pair made from a clean picture; deterministic, so it is cached. `clean` is first cropped by `fit`."""
+        """The pair made from a clean picture; deterministic, so it is cached. `clean` is first cropped by `fit`.
+
+        A task that `draws` its inputs leaves them out.
+        """
 
     @abstractmethod
-    def encode(self, name: str, pictures: Picture) -> Planes:
+    def encode(self, name: str, pictures: Samples) -> Planes:
         """What the network sees of the input called `name`: (…, H, W, 3) → planes (…, C, H, W).
 
         A picture that is turned or mirrored gives turned planes: patches are turned after they are encoded.
-        `pictures` are uint8, or float32 of 0…255 where a picture is deeper than 8 bits.
+        `pictures` are uint8, or float32 on the scale 0…255 where a picture is deeper than 8 bits or noisy.
         """
 
     @abstractmethod
@@ -99,11 +124,11 @@ class Task(ABC):
         """The planes a network is to produce: uint8 (…, H, W, 3) → (…, C, H, W); turned with the picture, as those of `encode`."""
 
     @abstractmethod
-    def decode(self, output: Planes, inputs: dict[str, Picture]) -> Picture:
+    def decode(self, output: Planes, inputs: dict[str, Samples]) -> Picture:
         """The RGB picture (H·scale, W·scale, 3) out of a network's output planes (C, H·scale, W·scale) and its inputs."""
 
     @abstractmethod
-    def baseline(self, inputs: dict[str, Picture]) -> Planes:
+    def baseline(self, inputs: dict[str, Samples]) -> Planes:
         """The output planes of the trivial method (bicubic, identity …)."""
 
     @property
@@ -111,22 +136,53 @@ class Task(ABC):
     def baseline_name(self) -> str:
         """What the trivial method is called in tables."""
 
+    @property
+    def other_baselines(self) -> dict[str, Method]:
+        """Further methods without a network that belong into a table of this task, by name."""
+        return {}
+
     @abstractmethod
     def score(self, output: Planes, truth: Picture) -> Scores:
         """Scores of output planes (C, H, W) against the truth; the output is clipped and rounded to 8 bits first."""
 
-    def corrupt(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        """What is random for every batch (noise); nothing by default. Draws only from `rng`."""
-        del rng
-        return batch
+    def draw(self, truth: Planes, rng: np.random.Generator) -> dict[str, Planes]:
+        """Input planes at random for the truth's planes (N, C, H, W), of a task that `draws`. Draws only from `rng`."""
+        raise NotImplementedError(f"`{self.name}` does not draw its inputs.")
+
+    def drawn(self, truth: Picture, seed: int) -> Pair:
+        """The pair that is scored, of a task that `draws`: its inputs are drawn from the `seed` alone."""
+        planes = self.draw(self.encode_truth(truth)[np.newaxis], stream(seed, "inputs"))
+        return Pair({name: self.levels(name, batch[0]) for name, batch in planes.items()}, truth)
+
+    def pair(self, clean: Picture, seed: int = 0) -> Pair:
+        """The pair of a whole clean picture as it is scored: by `degrade`, or `drawn` from the `seed`."""
+        pair = self.degrade(clean)
+        return self.drawn(pair.truth, seed) if self.draws else pair
+
+    def levels(self, name: str, planes: Planes) -> Samples:
+        """What `encode` makes `planes` (C, H, W) of: float32 (H, W, C) of 0…255, neither clipped nor rounded."""
+        del name
+        samples: Samples = np.moveaxis(planes, 0, -1) * np.float32(255)
+        return samples
+
+    def view(self, inputs: dict[str, Samples]) -> Picture:
+        """The inputs as a picture to look at: uint8 RGB (H, W, 3), clipped and rounded."""
+        samples = next(iter(inputs.values()))
+        return samples if samples.dtype == np.uint8 else round_8(samples)
 
 
-def make_task(name: str, scale: int, color: Color) -> Task:
-    """The registered task called `name`; `UsageError` for a name, scale or colour it does not know."""
-    task: Task = TASKS.load(name)(scale, color)
+def round_8(samples: Samples) -> Picture:
+    """Half up, as MATLAB's `uint8`, clipped to 0–255."""
+    rounded: Picture = np.clip(np.floor(samples + np.float32(0.5)), 0, 255).astype(np.uint8)
+    return rounded
+
+
+def make_task(name: str, scale: int, color: Color, settings: Mapping[str, Any] | None = None) -> Task:
+    """The registered task called `name`; `UsageError` for a name, scale, colour or setting it does not know."""
+    task: Task = TASKS.load(name)(scale, color, settings)
     return task
 
 
 def task_for(signature: Signature) -> Task:
     """The task a model with this signature was made for."""
-    return make_task(signature.task, signature.scale, signature.color)
+    return make_task(signature.task, signature.scale, signature.color, signature.settings)

@@ -7,9 +7,9 @@ import numpy as np
 from pixsearch.pixels.color import rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
 from pixsearch.pixels.metrics import psnr, ssim
 from pixsearch.pixels.resize import rescale
-from pixsearch.pixels.types import Picture, Plane
+from pixsearch.pixels.types import Picture, Samples
 from pixsearch.signature import Port, Signature
-from pixsearch.tasks.base import Pair, Planes, Scores, Task
+from pixsearch.tasks.base import Pair, Planes, Scores, Task, round_8
 
 INPUT = "input"
 _PER_LEVEL = np.float32(1 / 255)
@@ -30,7 +30,7 @@ class SuperResolution(Task):
     def signature(self) -> Signature:
         """One plane (`y`) or three (`rgb`) in and out."""
         channels = 1 if self.color == "y" else 3
-        return Signature(self.name, self.scale, self.color, (Port(INPUT, channels),), Port("output", channels))
+        return self.signed((Port(INPUT, channels),), Port("output", channels))
 
     @property
     def convention(self) -> str:
@@ -52,12 +52,12 @@ class SuperResolution(Task):
         truth = self.fit(clean)
         return Pair({INPUT: rescale(truth, 1 / self.scale)}, truth)
 
-    def encode(self, name: str, pictures: Picture) -> Planes:
+    def encode(self, name: str, pictures: Samples) -> Planes:
         """Luma or R, G, B of `pictures` (…, H, W, 3), divided by 255; `name` is always `input`."""
         del name
         return self.encode_truth(pictures)
 
-    def encode_truth(self, pictures: Picture) -> Planes:
+    def encode_truth(self, pictures: Samples) -> Planes:
         """The same planes as the input's, at the truth's size."""
         if self.color == "y":
             luma = rgb_to_y(pictures)
@@ -66,14 +66,14 @@ class SuperResolution(Task):
         planes = np.empty((*pictures.shape[:-3], 3, *pictures.shape[-3:-1]), np.float32)
         return np.multiply(np.moveaxis(pictures, -1, -3), _PER_LEVEL, out=planes)
 
-    def decode(self, output: Planes, inputs: dict[str, Picture]) -> Picture:
+    def decode(self, output: Planes, inputs: dict[str, Samples]) -> Picture:
         """The output as RGB, clipped and rounded; on `y` with the input's chroma upscaled by bicubic."""
         if self.color == "rgb":
             return _rgb8(output)
         chroma = rescale(np.ascontiguousarray(rgb_to_ycbcr(inputs[INPUT])[..., 1:]), float(self.scale))
-        return _round8(ycbcr_to_rgb(np.dstack([output[0] * _LEVELS, chroma])))
+        return round_8(ycbcr_to_rgb(np.dstack([output[0] * _LEVELS, chroma])))
 
-    def baseline(self, inputs: dict[str, Picture]) -> Planes:
+    def baseline(self, inputs: dict[str, Samples]) -> Planes:
         """The input planes upscaled by bicubic, not clipped."""
         planes = self.encode(INPUT, inputs[INPUT])
         return np.stack([rescale(plane, float(self.scale)) for plane in planes])
@@ -84,16 +84,10 @@ class SuperResolution(Task):
         On `y` the output's luma itself is rounded to 8 bits, on `rgb` its three channels are; the truth's luma, of a picture
         that has 8 bits, is not rounded again. Raises DataError when the sizes differ or are too small.
         """
-        luma = _round8(output[0] * _LEVELS).astype(np.float32) if self.color == "y" else rgb_to_y(_rgb8(output))
+        luma = round_8(output[0] * _LEVELS).astype(np.float32) if self.color == "y" else rgb_to_y(_rgb8(output))
         wanted = rgb_to_y(truth)
         return Scores(psnr(luma, wanted, self.scale), ssim(luma, wanted, self.scale))
 
 
 def _rgb8(planes: Planes) -> Picture:
-    return _round8(np.ascontiguousarray(np.moveaxis(planes, 0, -1)) * _LEVELS)
-
-
-def _round8(samples: Plane) -> Picture:
-    """Half up, as MATLAB's `uint8`, clipped to 0–255."""
-    rounded: Picture = np.clip(np.floor(samples + np.float32(0.5)), 0, 255).astype(np.uint8)
-    return rounded
+    return round_8(np.ascontiguousarray(np.moveaxis(planes, 0, -1)) * _LEVELS)

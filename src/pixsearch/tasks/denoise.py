@@ -1,0 +1,151 @@
+"""Denoising: white Gaussian noise of a strength or a range of them, or a camera's, in colour or grey."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import cv2
+import numpy as np
+from pydantic import BeforeValidator, Field, field_validator
+
+from pixsearch.config import Config
+from pixsearch.pixels import light, noise
+from pixsearch.pixels.metrics import psnr, ssim
+from pixsearch.pixels.types import Picture, Samples
+from pixsearch.signature import Color, Port, Signature
+from pixsearch.tasks.base import Pair, Planes, Scores, Task, round_8
+
+INPUT = "input"
+_PER_LEVEL = np.float32(1 / 255)
+_LEVELS = np.float32(255)
+_GREY = np.array([[0.299, 0.587, 0.114]], np.float32)
+
+
+def _span(value: Any) -> Any:
+    """`25` or `5-50` as (25, 25) or (5, 50)."""
+    if isinstance(value, str):
+        low, _, high = value.partition("-")
+        return low, high or low
+    return (value, value) if isinstance(value, int | float) else value
+
+
+Sigma = Annotated[float, Field(gt=0, le=255)]
+
+
+class DenoiseSettings(Config):
+    """Which noise: `gaussian` of standard deviation `sigma` in levels of 255, one or from … to, or `camera`'s.
+
+    A camera's shot and read noise is drawn for each patch as phones have it, added in linear light.
+    """
+
+    noise: Literal["gaussian", "camera"] = "gaussian"
+    sigma: Annotated[tuple[Sigma, Sigma], BeforeValidator(_span)] = (25.0, 25.0)
+
+    @field_validator("sigma")
+    @classmethod
+    def _rising(cls, sigma: tuple[float, float]) -> tuple[float, float]:
+        if sigma[0] > sigma[1]:
+            raise ValueError(f"it goes from {sigma[0]:g} to {sigma[1]:g}, but the smaller one comes first")
+        return sigma
+
+
+class Denoise(Task):
+    """A picture of the same size without its noise. `rgb` sees all three channels, `y` full-range luma (chroma stays noisy).
+
+    Planes are levels / 255. Noise is neither clipped nor rounded, as the literature's is not: what a network sees may lie
+    below 0 and above 1.
+    """
+
+    name = "denoise"
+    metric = "PSNR"
+    scales = (1,)
+    colors: ClassVar[tuple[Color, ...]] = ("rgb", "y")
+    Settings = DenoiseSettings
+    settings: DenoiseSettings
+    draws = True
+
+    @property
+    def signature(self) -> Signature:
+        """Three planes (`rgb`) or one (`y`) in and out; noise reaches beyond 0…1."""
+        channels = 3 if self.color == "rgb" else 1
+        return self.signed((Port(INPUT, channels, -1.0, 2.0),), Port("output", channels))
+
+    @property
+    def convention(self) -> str:
+        """What PSNR and SSIM are taken on, and the noise of the inputs."""
+        return (
+            f"{'RGB' if self.color == 'rgb' else 'grey'}, output in 8 bits, nothing shaved, {self.noise} drawn by the picture, not clipped"
+        )
+
+    @property
+    def noise(self) -> str:
+        """`noise of σ 25`, `noise of σ 5 to 50`, `a camera's noise`."""
+        low, high = self.settings.sigma
+        if self.settings.noise == "camera":
+            return "a camera's noise"
+        return f"noise of σ {low:g}" if low == high else f"noise of σ {low:g} to {high:g}"
+
+    @property
+    def baseline_name(self) -> str:
+        """The noisy picture itself."""
+        return "identity"
+
+    def fit(self, clean: Picture) -> Picture:
+        """All of `clean`."""
+        return clean
+
+    def degrade(self, clean: Picture) -> Pair:
+        """The truth alone: noise is drawn anew for every batch."""
+        return Pair({}, clean)
+
+    def draw(self, truth: Planes, rng: np.random.Generator) -> dict[str, Planes]:
+        """The truth's planes with noise, of a strength of its own for each picture of the batch."""
+        count = len(truth)
+        if self.settings.noise == "camera":
+            shot, read = noise.draw_levels(count, rng)
+            return {INPUT: light.from_linear(noise.read_out(light.to_linear(truth), shot, read, rng))}
+        sigma = rng.uniform(*self.settings.sigma, count).astype(np.float32) * _PER_LEVEL
+        return {INPUT: truth + sigma[:, np.newaxis, np.newaxis, np.newaxis] * noise.white(truth.shape, rng)}
+
+    def levels(self, name: str, planes: Planes) -> Samples:
+        """Three equal channels where the plane is grey."""
+        samples = super().levels(name, planes)
+        return np.repeat(samples, 3, axis=-1) if self.color == "y" else samples
+
+    def encode(self, name: str, pictures: Samples) -> Planes:
+        """Luma or R, G, B of `pictures` (…, H, W, 3), divided by 255; `name` is always `input`."""
+        del name
+        return self.encode_truth(pictures)
+
+    def encode_truth(self, pictures: Samples) -> Planes:
+        """The same planes as the input's."""
+        if self.color == "y":
+            return _grey(pictures)[..., np.newaxis, :, :] * _PER_LEVEL
+        planes = np.empty((*pictures.shape[:-3], 3, *pictures.shape[-3:-1]), np.float32)
+        return np.multiply(np.moveaxis(pictures, -1, -3), _PER_LEVEL, out=planes)
+
+    def decode(self, output: Planes, inputs: dict[str, Samples]) -> Picture:
+        """The output as RGB, clipped and rounded; on `y` the input's colours move with their luma."""
+        if self.color == "rgb":
+            return round_8(np.moveaxis(output, 0, -1) * _LEVELS)
+        before = inputs[INPUT].astype(np.float32)
+        return round_8(before + (output[0] * _LEVELS - _grey(before))[..., np.newaxis])
+
+    def baseline(self, inputs: dict[str, Samples]) -> Planes:
+        """The noisy planes."""
+        return self.encode(INPUT, inputs[INPUT])
+
+    def score(self, output: Planes, truth: Picture) -> Scores:
+        """PSNR and SSIM (mean over channels) of the 8-bit output against the truth, on `y` against its luma, not rounded again."""
+        found = round_8(np.moveaxis(output, 0, -1) * _LEVELS)
+        if self.color == "rgb":
+            return Scores(psnr(found, truth), ssim(found, truth))
+        luma, wanted = found[..., 0].astype(np.float32), _grey(truth)
+        return Scores(psnr(luma, wanted), ssim(luma, wanted))
+
+
+def _grey(pictures: Samples) -> Samples:
+    """Full-range luma of BT.601 (JFIF), (…, H, W), float32 on the scale 0…255: a grey picture's own levels."""
+    rows = np.ascontiguousarray(pictures, np.float32).reshape(-1, pictures.shape[-2], 3)
+    luma: Samples = cv2.transform(rows, _GREY).reshape(pictures.shape[:-1])
+    return luma
