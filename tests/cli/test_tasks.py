@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import cv2
+import numpy as np
 import onnx
 import pytest
 from command import pixsearch
@@ -38,6 +40,38 @@ def test_a_task_from_photos_to_the_table(task, photos, tmp_path):
     signature = json.loads(properties["pixsearch"])["signature"]
     assert signature["task"] == task
     assert signature["settings"] == settings
+
+
+@pytest.fixture(scope="module")
+def demosaicer(photos, tmp_path_factory):
+    """A briefly trained model of the task `jdd`, exported."""
+    run = tmp_path_factory.mktemp("jdd")
+    train = ("train", "--task", "jdd", "--arch", "plain-m1c4", "--data", photos / "train", "--val", photos / "select")
+    assert pixsearch(*train, "--steps", 2, "--patch", 16, "--cache", run / "cache", "--out", run).code == 0
+    assert pixsearch("export", run).code == 0
+    return run / "export" / "plain-m1c4.onnx"
+
+
+def test_a_raw_frame_becomes_a_photo_of_its_size(demosaicer, photos, tmp_path):
+    picture = cv2.imread(str(photos / "report" / "chelsea.png"))
+    mosaic = np.where(np.indices(picture.shape[:2]).sum(0) % 2, picture[..., 1], picture[..., 0]).astype(np.uint16) * 4
+    mosaic[::2, ::2] = picture[::2, ::2, 2].astype(np.uint16) * 4
+    mosaic[:159, :191].tofile(tmp_path / "frame.raw")
+    said = ("--raw-size", "191x159", "--raw-pattern", "rggb", "--raw-black", 0, "--raw-white", 1023, "--balance", "1,1,1")
+    done = pixsearch("apply", demosaicer, tmp_path / "frame.raw", tmp_path / "photo.png", *said, "--json")
+    assert done.code == 0, done.err
+    (entry,) = done.document["photos"]
+    assert (entry["width"], entry["height"]) == (191, 159)
+    found = cv2.imread(str(tmp_path / "photo.png")).astype(np.float32)
+    light = (found / 255) ** 2.2 * 255
+    assert np.abs(light.mean((0, 1)) - picture.mean((0, 1))).max() < 15
+
+
+def test_a_photo_is_no_raw_frame(demosaicer, photos, tmp_path):
+    done = pixsearch("apply", demosaicer, photos / "report" / "chelsea.png", tmp_path / "o.png")
+    assert done.code == 3
+    assert "`chelsea.png` is no raw frame, which this model takes" in done.err
+    assert not (tmp_path / "o.png").exists()
 
 
 def test_a_search_for_a_denoiser(photos, tmp_path):

@@ -9,27 +9,47 @@ import typer
 
 from pixsearch.cli import options as o
 
+RAW = "Raw frames, for jdd"
+
 
 def apply(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An exported model; it knows its task and colour.")],
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A photo or a folder of photos.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A photo, a raw frame, or a folder.")],
     destination: Annotated[Path, typer.Argument(metavar="OUT", help="Where the result goes; a file's suffix chooses the format.")],
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of ONNX Runtime.")] = 1,
     memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="What a tile's arrays may take.")] = "256MiB",
+    raw_size: Annotated[
+        str | None, typer.Option("--raw-size", metavar="WxH", help="Size of a plain 16-bit file.", rich_help_panel=RAW)
+    ] = None,
+    pattern: Annotated[
+        str | None,
+        typer.Option("--raw-pattern", metavar="rggb|grbg|gbrg|bggr", help="Colours of the first 2×2 pixels.", rich_help_panel=RAW),
+    ] = None,
+    black: Annotated[float | None, typer.Option("--raw-black", help="Level of no light.", rich_help_panel=RAW)] = None,
+    white: Annotated[float | None, typer.Option("--raw-white", help="Level of saturation.", rich_help_panel=RAW)] = None,
+    balance: Annotated[
+        str | None,
+        typer.Option("--balance", metavar="R,G,B", help="Gains of white balance; else the camera's, or grey.", rich_help_panel=RAW),
+    ] = None,
     as_json: o.Json = False,
 ) -> None:
     """Run MODEL on a photo or a folder, in tiles that overlap, so that memory stays bounded and no seam shows.
+
+    A jdd model takes raw frames: .npy, plain 16-bit .raw, and with the extra `pixsearch[raw]` DNG and cameras' own formats.
 
     \b
     Examples:
       pixsearch apply runs/phone/export/model.onnx photo.jpg photo@2x.png
       pixsearch apply runs/phone/export/model.onnx photos/ enlarged/ --threads 2
+      pixsearch apply runs/jdd/export/model.onnx frame.raw photo.png \\
+          --raw-size 4032x3024 --raw-pattern rggb --raw-black 64 --raw-white 1023
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.pictures import apply_to
 
+    raw = o.given(size=raw_size, pattern=pattern, black=black, white=white, balance=balance)
     with Output(as_json) as output:
-        apply_to(model, source, destination, threads=threads, memory=memory, output=output)
+        apply_to(model, source, destination, threads=threads, memory=memory, raw=raw, output=output)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -8,14 +8,17 @@ from typing import Any
 from pixsearch.cli import shown
 from pixsearch.cli.machine import machine_facts
 from pixsearch.cli.output import Output
+from pixsearch.config import validate
 from pixsearch.units import parse_bytes
 
 
-def apply_to(model: Path, source: Path, destination: Path, *, threads: int, memory: str, output: Output) -> None:
-    """Run a model on one photo or a folder of them."""
+def apply_to(model: Path, source: Path, destination: Path, *, threads: int, memory: str, raw: dict[str, object], output: Output) -> None:
+    """Run a model on one photo or raw frame, or a folder of them."""
     from pixsearch.infer.apply import apply_path
+    from pixsearch.pixels.raw import RawConfig
 
-    result = apply_path(model, source, destination, threads=threads, memory_bytes=parse_bytes(memory))
+    said = validate(RawConfig, raw, "`pixsearch apply`")
+    result = apply_path(model, source, destination, threads=threads, memory_bytes=parse_bytes(memory), raw=said)
     output.add("apply", result, shown.applied_lines(result))
 
 

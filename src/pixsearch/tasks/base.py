@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +68,8 @@ class Task(ABC):
     colors: ClassVar[tuple[Color, ...]] = get_args(Color)
     """The colours that the task knows; the first is meant when none is said."""
     Settings: ClassVar[type[Config]] = NoSettings
+    takes: ClassVar[Literal["photos", "raw frames"]] = "photos"
+    """What a model is applied to."""
     draws: ClassVar[bool] = False
     """Whether inputs are drawn at random from the truth, anew for every batch, and not made once by `degrade`."""
     margin: ClassVar[int] = 0

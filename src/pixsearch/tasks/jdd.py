@@ -39,6 +39,7 @@ class JointDemosaic(Task):
     colors: ClassVar[tuple[Color, ...]] = ("rgb",)
     Settings = JddSettings
     settings: JddSettings
+    takes = "raw frames"
     draws = True
 
     @property
