@@ -1,11 +1,13 @@
-"""The quality that `pixsearch train` reaches from nothing, for networks of three sizes, each within its processor time.
+"""The quality that `pixsearch train` reaches from nothing, for networks and tasks, each within its processor time.
 
 A row is one `pixsearch train` of a network on one thread for a number of steps that fits into the row's minutes; the averaged weights of
 the end are scored, never a checkpoint that was chosen. A row that is stopped goes on from its checkpoint the next time. The
 trained models are copied to benchmarks/models.
 
-    python benchmarks/train_quality.py --data photos/train --val photos/Set5 photos/B100 [--only ROW ...] [--seeds 0]
-    python benchmarks/train_quality.py --data photos/train --val photos/Set5 photos/B100 --rows
+    python benchmarks/train_quality.py --data photos/train --sets photos/val [--only ROW] [--seeds 0]
+    python benchmarks/train_quality.py --data photos/train --sets photos/val --rows
+
+`--sets` holds the folders Set5, B100 and Kodak24, and CBSD68.txt, the names of the pictures of B100 that are CBSD68.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from networks import network
 from pixsearch.bench.accuracy import Accuracy, difference
+from pixsearch.config import validate as validate_config
 from pixsearch.data.config import DataConfig
 from pixsearch.data.open import open_pictures
 from pixsearch.events import read_events
@@ -35,39 +39,43 @@ HERE = Path(__file__).parent
 
 
 class Row(NamedTuple):
-    """What is trained, for how many steps, and the minutes of processor time that may take."""
+    """What is trained, for how many steps, and the minutes of processor time that may take; `sets` are scored, the first on the way."""
 
     name: str
     network: str
     minutes: int
     steps: int
     options: tuple[str, ...] = ()
+    task: Mapping[str, Any] = {"name": "sr", "scale": 2}
+    sets: tuple[str, ...] = ("Set5", "B100")
 
 
 ROWS: tuple[Row, ...] = (
     Row("4 layers of 16", "plain-m4c16", 120, 270_000),
+    Row("4 layers of 16, ECB", "plain-m4c16", 120, 270_000, ("--branches", "ecb")),
     Row("under 2.4 G", "conv3-m6c13-leaky", 120, 250_000),
     Row("under 6.5 G", "conv3-m5c24-leaky", 180, 160_000),
+    Row("colour denoising, σ 25", "s2d-conv3-m8c24-relu-nearest", 120, 160_000, task={"name": "denoise", "sigma": "25"}, sets=("CBSD68",)),
+    Row("demosaicing RGGB", "conv3-m5c24-leaky-nearest", 120, 160_000, task={"name": "jdd", "noise": "none"}, sets=("Kodak24",)),
+    Row("enhancement", "s2d-conv3-m4c14-leaky-nearest", 60, 160_000, task={"name": "enhance"}, sets=("Kodak24",)),
 )
 
 
 def main() -> None:
     options = read_options()
-    task = TaskConfig(scale=2).make()
     for seed in options.seeds:
         for row in ROWS:
             results = load(options)
             if not options.rows and "psnr_db" not in results["rows"].get(key(row, seed), {}) and options.only in ([], [row.name]):
-                train(row, seed, task, options)
-    print(table(load(options), options))
+                train(row, seed, options)
+    for name in dict.fromkeys(row.task["name"] for row in ROWS):
+        print(table(load(options), options, [row for row in ROWS if row.task["name"] == name]), "\n")
 
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="photos to train on")
-    parser.add_argument(
-        "--val", type=Path, required=True, nargs="+", help="folders of photos to score on; the first gives the learning curve"
-    )
+    parser.add_argument("--sets", type=Path, required=True, help="the folder of the sets to score on")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--only", nargs=1, default=[], metavar="ROW")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "train_quality.json")
@@ -93,13 +101,23 @@ def save(options: argparse.Namespace, row: Row, seed: int, fields: dict[str, Any
     write_json(options.results, results)
 
 
-def train(row: Row, seed: int, task: Task, options: argparse.Namespace) -> None:
+def pictures_of(name: str, root: Path) -> list[Path]:
+    """The set's folder, or the pictures that its list names."""
+    if name == "CBSD68":
+        return [root / "B100" / line for line in (root / "CBSD68.txt").read_text().split()]
+    return [root / name]
+
+
+def train(row: Row, seed: int, options: argparse.Namespace) -> None:
     """Train the row, or go on with it, and score what comes out."""
+    task = validate_config(TaskConfig, dict(row.task), "the row's task").make()
     run = options.work / key(row, seed).replace("/", "-").replace(" ", "-")
     genotype = run.parent / f"{run.name}.json"
     genotype.parent.mkdir(parents=True, exist_ok=True)
     write_json(genotype, network(row.network, task.signature).to_json())
-    source = ["--arch", str(genotype), "--scale", str(task.scale), "--data", str(options.data), "--val", str(options.val[0])]
+    given = [text for key, value in row.task.items() for text in (f"--{'task' if key == 'name' else key}", str(value))]
+    watched = [text for path in pictures_of(row.sets[0], options.sets) for text in ("--val", str(path))]
+    source = ["--arch", str(genotype), *given, "--data", str(options.data), *watched]
     length = ["--steps", str(row.steps), "--threads", "1", "--seed", str(seed), *row.options]
     what = ["--resume", str(run)] if (run / "train" / "checkpoints").exists() else [*source, *length, "--out", str(run), "--again"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -111,7 +129,9 @@ def train(row: Row, seed: int, task: Task, options: argparse.Namespace) -> None:
     save(options, row, seed, {"cpu_s": round(used, 1)})
     if done.returncode:
         raise SystemExit(f"`{row.name}` stopped with exit code {done.returncode}; the same command goes on with it.")
-    model = HERE / "models" / f"{row.network}-x{task.scale}-seed{seed}.safetensors"
+    kind = f"x{task.scale}" if task.name == "sr" else task.name
+    branches = "".join(f"-{word.removeprefix('--')}" for word in row.options)
+    model = HERE / "models" / f"{row.network}-{kind}{branches}-seed{seed}.safetensors"
     model.parent.mkdir(exist_ok=True)
     shutil.copyfile(run / "train" / "model.safetensors", model)
     save(options, row, seed, scores(row, run, model, task, options))
@@ -128,13 +148,13 @@ def scores(row: Row, run: Path, model: Path, task: Task, options: argparse.Names
         "gain_db": {},
         "ssim": {},
     }
-    for folder in options.val:
-        pictures = open_pictures([folder], task, DataConfig())
+    for name in row.sets:
+        pictures = open_pictures(pictures_of(name, options.sets), task, DataConfig(reduce="1"))
         figures, baseline = validate(trained, pictures, task), score_baseline(pictures, task)
         gain = difference(accuracy(figures), accuracy(baseline), seed=0)
-        found["psnr_db"][folder.name] = round(figures["psnr_db"], 4)
-        found["ssim"][folder.name] = round(figures["ssim"], 5)
-        found["gain_db"][folder.name] = [round(value, 4) for value in (gain.mean_db, *(gain.interval_db or ()))]
+        found["psnr_db"][name] = round(figures["psnr_db"], 4)
+        found["ssim"][name] = round(figures["ssim"], 5)
+        found["gain_db"][name] = [round(value, 4) for value in (gain.mean_db, *(gain.interval_db or ()))]
     events = [event for event in read_events(run / "train" / "events.jsonl") if event["kind"] == "validation"]
     found["curve"] = [[round(event["progress"], 4), round(event["psnr_db"], 4)] for event in events]
     return {**found, "date": datetime.now(UTC).date().isoformat()}
@@ -144,12 +164,13 @@ def accuracy(figures: Figures) -> Accuracy:
     return Accuracy({name: Scores(values["psnr_db"], values["ssim"]) for name, values in figures["pictures"].items()})
 
 
-def table(results: dict[str, Any], options: argparse.Namespace) -> str:
-    """The rows in Markdown; what was not run says so."""
-    folders = [path.name for path in options.val]
-    heads = ["row", "network", "multiply-adds", "seed", "steps", "CPU min", *folders, *(f"over bicubic, {name}" for name in folders)]
+def table(results: dict[str, Any], options: argparse.Namespace, rows: Sequence[Row]) -> str:
+    """Rows of one task in Markdown; what was not run says so."""
+    folders = rows[0].sets
+    trivial = validate_config(TaskConfig, dict(rows[0].task), "the row's task").make().baseline_name
+    heads = ["row", "network", "multiply-adds", "seed", "steps", "CPU min", *folders, *(f"over {trivial}, {name}" for name in folders)]
     lines = [heads, ["---"] * len(heads)]
-    for row in ROWS:
+    for row in rows:
         for seed in options.seeds:
             done = results["rows"].get(key(row, seed), {})
             cells = [f"{row.name}, {row.minutes} min", row.network]
