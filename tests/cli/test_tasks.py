@@ -11,8 +11,8 @@ import pytest
 from command import pixsearch
 
 TASKS = {
-    "denoise": (("--sigma", "15-30"), {"noise": "gaussian", "sigma": [15, 30]}, "identity", []),
-    "jdd": (("--noise", "none"), {"noise": "none"}, "bilinear", ["OpenCV VNG", "OpenCV EA", "Malvar 5×5"]),
+    "denoise": (("--sigma", "15-30"), {"noise": "gaussian", "sigma": [15, 30], "shot": None, "read": None}, "identity", []),
+    "jdd": (("--noise", "none"), {"noise": "none", "shot": None, "read": None}, "bilinear", ["OpenCV VNG", "OpenCV EA", "Malvar 5×5"]),
     "enhance": ((), {}, "identity", ["unsharp mask"]),
 }
 
@@ -72,6 +72,24 @@ def test_a_photo_is_no_raw_frame(demosaicer, photos, tmp_path):
     assert done.code == 3
     assert "`chelsea.png` is no raw frame, which this model takes" in done.err
     assert not (tmp_path / "o.png").exists()
+
+
+def test_doctor_measures_a_cameras_noise(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, light in (("flat", 0.6), ("dark", 0.0)):
+        signal = np.tile([[0.5, 1.0], [1.0, 0.6]], (128, 128)) * light * np.linspace(0.8, 1.1, 256)
+        noisy = signal + np.sqrt(2e-3 * signal + 1e-5) * rng.standard_normal(signal.shape)
+        np.save(tmp_path / f"{name}.npy", np.clip(np.round(64 + noisy * 959), 0, 1023).astype(np.uint16))
+    said = ("--raw-pattern", "rggb", "--raw-black", 64, "--raw-white", 1023)
+    done = pixsearch("doctor", "--noise", tmp_path / "flat.npy", "--noise", tmp_path / "dark.npy", *said, "--json")
+    assert done.code == 0, done.err
+    assert done.document["shot"] == pytest.approx(2e-3, rel=0.1)
+    assert done.document["read"] == pytest.approx(1e-5, rel=0.1)
+    done = pixsearch("doctor", "--noise", tmp_path / "dark.npy", *said)
+    assert "not told by dark frames; add a flat one" in done.out
+    done = pixsearch("doctor", "--noise", tmp_path / "dark.npy")
+    assert done.code == 2
+    assert "`--raw-pattern` and `--raw-black` and `--raw-white`" in done.err
 
 
 def test_a_search_for_a_denoiser(photos, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from pixsearch.config import validate
 from pixsearch.errors import UsageError
 from pixsearch.pixels.files import read_picture
+from pixsearch.pixels.light import to_linear
 from pixsearch.tasks.base import make_task
 from pixsearch.tasks.config import TaskConfig
 
@@ -44,6 +45,13 @@ def test_a_cameras_noise_depends_on_the_light(photo):
     ratios = [dark / bright for dark, bright in spreads]
     assert min(ratios) > 0.8, "sRGB's curve lifts what is dark"
     assert max(spread for pair in spreads for spread in pair) > 3 * min(spread for pair in spreads for spread in pair)
+
+
+def test_a_measured_cameras_noise_is_the_same_for_every_picture():
+    task = make_task("denoise", 1, "rgb", {"noise": "camera", "shot": 0.0, "read": 4e-4})
+    white = np.full((200, 200, 3), 255, np.uint8)
+    spreads = [to_linear(task.encode("input", task.pair(white, seed).inputs["input"])).std() for seed in range(3)]
+    assert spreads == pytest.approx([0.02] * 3, rel=0.05)
 
 
 def test_identity_scores_what_the_noise_says(photo):
@@ -86,7 +94,7 @@ def test_faults_of_sigma_are_told_with_its_name(sigma, message):
 def test_settings_may_stand_beside_the_name_and_go_into_the_signature():
     config = validate(TaskConfig, {"name": "denoise", "sigma": "15"}, "the command")
     assert (config.scale, config.color) == (1, "rgb")
-    assert config.settings == {"noise": "gaussian", "sigma": [15.0, 15.0]}
+    assert config.settings == {"noise": "gaussian", "sigma": [15.0, 15.0], "shot": None, "read": None}
     assert config.make().signature.settings == config.settings
     assert validate(TaskConfig, config.to_json(), "the record") == config
 

@@ -9,8 +9,6 @@ import typer
 
 from pixsearch.cli import options as o
 
-RAW = "Raw frames, for jdd"
-
 
 def apply(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An exported model; it knows its task and colour.")],
@@ -18,18 +16,13 @@ def apply(
     destination: Annotated[Path, typer.Argument(metavar="OUT", help="Where the result goes; a file's suffix chooses the format.")],
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of ONNX Runtime.")] = 1,
     memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="What a tile's arrays may take.")] = "256MiB",
-    raw_size: Annotated[
-        str | None, typer.Option("--raw-size", metavar="WxH", help="Size of a plain 16-bit file.", rich_help_panel=RAW)
-    ] = None,
-    pattern: Annotated[
-        str | None,
-        typer.Option("--raw-pattern", metavar="rggb|grbg|gbrg|bggr", help="Colours of the first 2×2 pixels.", rich_help_panel=RAW),
-    ] = None,
-    black: Annotated[float | None, typer.Option("--raw-black", help="Level of no light.", rich_help_panel=RAW)] = None,
-    white: Annotated[float | None, typer.Option("--raw-white", help="Level of saturation.", rich_help_panel=RAW)] = None,
+    raw_size: o.RawSize = None,
+    pattern: o.RawPattern = None,
+    black: o.RawBlack = None,
+    white: o.RawWhite = None,
     balance: Annotated[
         str | None,
-        typer.Option("--balance", metavar="R,G,B", help="Gains of white balance; else the camera's, or grey.", rich_help_panel=RAW),
+        typer.Option("--balance", metavar="R,G,B", help="Gains of white balance; else the camera's, or grey.", rich_help_panel=o.RAW),
     ] = None,
     as_json: o.Json = False,
 ) -> None:

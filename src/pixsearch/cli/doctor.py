@@ -14,20 +14,36 @@ def doctor(
     photos: Annotated[list[Path] | None, typer.Argument(metavar="[PHOTOS...]", help="Folders or files of photos.")] = None,
     reduce: o.Reduce = None,
     cache: o.Cache = None,
+    noise: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--noise", metavar="FRAME", help="Measure a camera's noise in a flat or dark raw frame; repeat it.", rich_help_panel=o.RAW
+        ),
+    ] = None,
+    raw_size: o.RawSize = None,
+    pattern: o.RawPattern = None,
+    black: o.RawBlack = None,
+    white: o.RawWhite = None,
     as_json: o.Json = False,
 ) -> None:
     """Say which photos would be used, which not and why, and what the machine offers (threads, providers, GPU, disk).
+
+    With --noise say what noise a camera has, as --shot and --read of `search` and `train` take it.
 
     \b
     Examples:
       pixsearch doctor photos/
       pixsearch doctor photos/ --json > doctor.json
+      pixsearch doctor --noise flat.dng --noise dark.dng
     """
     from pixsearch.cli.output import Output
-    from pixsearch.cli.pictures import diagnose
+    from pixsearch.cli.pictures import diagnose, measure_noise
 
     with Output(as_json) as output:
-        diagnose(photos or [], reduce=reduce, cache=cache, output=output)
+        if noise:
+            measure_noise(noise, o.given(size=raw_size, pattern=pattern, black=black, white=white), output)
+        if photos or not noise:
+            diagnose(photos or [], reduce=reduce, cache=cache, output=output)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -121,9 +121,32 @@ CandidateMemory = Annotated[
 ]
 
 
-def task_of(name: str | None, scale: int | None, color: str | None, sigma: str | None, noise: str | None) -> dict[str, object]:
+Shot = Annotated[
+    float | None,
+    typer.Option("--shot", help="A camera's shot noise: its variance over the signal (0 to 1).", rich_help_panel=TASK),
+]
+Read = Annotated[float | None, typer.Option("--read", help="Its read noise: the variance in the dark.", rich_help_panel=TASK)]
+
+RAW = "Raw frames"
+RawSize = Annotated[str | None, typer.Option("--raw-size", metavar="WxH", help="Size of a plain 16-bit file.", rich_help_panel=RAW)]
+RawPattern = Annotated[
+    str | None, typer.Option("--raw-pattern", metavar="rggb|grbg|gbrg|bggr", help="Colours of the first 2×2 pixels.", rich_help_panel=RAW)
+]
+RawBlack = Annotated[float | None, typer.Option("--raw-black", help="Level of no light.", rich_help_panel=RAW)]
+RawWhite = Annotated[float | None, typer.Option("--raw-white", help="Level of saturation.", rich_help_panel=RAW)]
+
+
+def task_of(
+    name: str | None,
+    scale: int | None,
+    color: str | None,
+    sigma: str | None,
+    noise: str | None,
+    shot: float | None,
+    read: float | None,
+) -> dict[str, object]:
     """The settings of the task that were given."""
-    return given(name=name, scale=scale, color=color, sigma=sigma, noise=noise)
+    return given(name=name, scale=scale, color=color, sigma=sigma, noise=noise, shot=shot, read=read)
 
 
 def given(**options: object) -> dict[str, object]:

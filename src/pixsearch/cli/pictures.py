@@ -32,3 +32,14 @@ def diagnose(photos: list[Path], *, reduce: str | None, cache: Path | None, outp
         result["photos"] = examine(photos, reduce=reduce or "auto", memo=cache)
         tables.append(shown.photos_table(result["photos"]))
     output.add("doctor", result, *tables)
+
+
+def measure_noise(frames: list[Path], raw: dict[str, object], output: Output) -> None:
+    """The noise in flat or dark raw frames, as the settings of a task take it."""
+    from pixsearch.pixels.noise import measured
+    from pixsearch.pixels.raw import RawConfig, read_raw
+
+    said = validate(RawConfig, raw, "`pixsearch doctor`")
+    found = measured([read_raw(frame, said).signal() for frame in frames])
+    result = {"frames": [str(frame) for frame in frames], **found._asdict()}
+    output.add("noise", result, shown.noise_table(result))

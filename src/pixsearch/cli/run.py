@@ -17,6 +17,8 @@ def run(
     color: o.Color = None,
     sigma: o.Sigma = None,
     noise: o.Noise = None,
+    shot: o.Shot = None,
+    read: o.Read = None,
     objective: Annotated[
         list[str] | None, typer.Option("--objective", metavar="FIGURE[<=BOUND]", help="As for `pixsearch search`; repeat it.")
     ] = None,
@@ -52,7 +54,7 @@ def run(
     from pixsearch.cli.output import Output
 
     changes = {
-        "task": o.task_of(task, scale, color, sigma, noise),
+        "task": o.task_of(task, scale, color, sigma, noise, shot, read),
         "search": o.given(objectives=objective, seed=seed),
         **o.given(pick=pick, reduce=reduce),
     }

@@ -17,6 +17,8 @@ def search(
     color: o.Color = None,
     sigma: o.Sigma = None,
     noise: o.Noise = None,
+    shot: o.Shot = None,
+    read: o.Read = None,
     strategy: Annotated[str | None, typer.Option("--strategy", help="nsga2 or random.")] = None,
     space: Annotated[str | None, typer.Option("--space", help="The family of architectures.")] = None,
     objective: Annotated[
@@ -83,7 +85,7 @@ def search(
     from pixsearch.search.config import implied_executor
 
     settings = {
-        "task": o.task_of(task, scale, color, sigma, noise),
+        "task": o.task_of(task, scale, color, sigma, noise, shot, read),
         "data": o.given(
             photos=photos or None, val=val, pairs=pairs, val_pairs=val_pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap
         ),

@@ -78,6 +78,15 @@ def photos_table(photos: dict[str, Any]) -> RenderableType:
     return Group(Text(), facts, *lines, *([Text(f"  … and {more} more (`--json` names all)")] if more > 0 else []))
 
 
+def noise_table(noise: dict[str, Any]) -> RenderableType:
+    """A camera's noise, and the options that a task takes it by."""
+    unknown = {"shot": "not told by dark frames; add a flat one", "read": "not told by frames of one brightness; add a dark one"}
+    rows = [(name, unknown[name] if noise[name] is None else f"{noise[name]:.3g}") for name in ("shot", "read")]
+    options = " ".join(f"--{name} {noise[name]:.3g}" for name in ("shot", "read") if noise[name] is not None)
+    low, high = noise["means"]
+    return _facts("Noise", [*rows, ("signal", f"{low:.3f} to {high:.3f} of white"), ("as options", f"--noise camera {options}")])
+
+
 def applied_lines(result: dict[str, Any]) -> RenderableType:
     """One line a photo written."""
     photos = result["photos"]

@@ -34,6 +34,8 @@ def train(
     color: o.Color = None,
     sigma: o.Sigma = None,
     noise: o.Noise = None,
+    shot: o.Shot = None,
+    read: o.Read = None,
     data: o.Photos = None,
     val: o.Val = None,
     pairs: o.Pairs = None,
@@ -84,7 +86,7 @@ def train(
     from pixsearch.cli.stages import Launch, is_for_int8, qat_stage, train_stage
 
     settings = {
-        "task": o.task_of(task, scale, color, sigma, noise),
+        "task": o.task_of(task, scale, color, sigma, noise, shot, read),
         "data": o.given(photos=data, val=val, pairs=pairs, val_pairs=val_pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap),
         "train": o.given(
             budget_s=budget,
@@ -105,7 +107,7 @@ def train(
     }
     with Output(as_json) as output:
         chosen = {"--pick": pick, "--arch": arch, "--task": task, "--scale": scale, "--color": color, "--branches": branches}
-        if is_for_int8(qat, resume, {**chosen, "--sigma": sigma, "--noise": noise}):
+        if is_for_int8(qat, resume, {**chosen, "--sigma": sigma, "--noise": noise, "--shot": shot, "--read": read}):
             launch = Launch(resume or out, resume=resume is not None, again=again, output=output)
             qat_stage({"data": settings["data"], "train": settings["train"], "qat": o.given(scheme=qat)}, launch, source)
             return

@@ -68,6 +68,12 @@ class Frame:
         height, width = self.values.shape
         return height, width
 
+    def signal(self) -> Values:
+        """Packed planes (4, h, w) of the signal, black 0 and white 1, in the order of the pattern; an odd last row or column is left."""
+        height, width = (side - side % 2 for side in self.size)
+        signal = (self.values[:height, :width].astype(np.float32) - np.float32(self.black)) / np.float32(self.white - self.black)
+        return mosaic.pack(np.broadcast_to(signal, (3, *signal.shape)))
+
     def levels(self) -> tuple[Values, tuple[int, int]]:
         """Packed sRGB levels (h, w, 4) of 0…255, balanced, of the frame as RGGB, and how many rows and columns were put before it.
 

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from pydantic import BeforeValidator, Field, field_validator
 
-from pixsearch.config import Config
 from pixsearch.pixels import light, noise
 from pixsearch.pixels.metrics import psnr, ssim
 from pixsearch.pixels.types import Picture, Samples
@@ -32,11 +31,8 @@ def _span(value: Any) -> Any:
 Sigma = Annotated[float, Field(gt=0, le=255)]
 
 
-class DenoiseSettings(Config):
-    """Which noise: `gaussian` of standard deviation `sigma` in levels of 255, one or from … to, or `camera`'s.
-
-    A camera's shot and read noise is drawn for each patch as phones have it, added in linear light.
-    """
+class DenoiseSettings(noise.CameraNoise):
+    """Which noise: `gaussian` of standard deviation `sigma` in levels of 255, one or from … to, or a `camera`'s in linear light."""
 
     noise: Literal["gaussian", "camera"] = "gaussian"
     sigma: Annotated[tuple[Sigma, Sigma], BeforeValidator(_span)] = (25.0, 25.0)
@@ -102,7 +98,7 @@ class Denoise(Task):
         """The truth's planes with noise, of a strength of its own for each picture of the batch."""
         count = len(truth)
         if self.settings.noise == "camera":
-            shot, read = noise.draw_levels(count, rng)
+            shot, read = noise.levels_of(self.settings, count, rng)
             return {INPUT: light.from_linear(noise.read_out(light.to_linear(truth), shot, read, rng))}
         sigma = rng.uniform(*self.settings.sigma, count).astype(np.float32) * _PER_LEVEL
         return {INPUT: truth + sigma[:, np.newaxis, np.newaxis, np.newaxis] * noise.white(truth.shape, rng)}

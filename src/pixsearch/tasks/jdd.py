@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from pixsearch.config import Config
 from pixsearch.pixels import light, mosaic, noise
 from pixsearch.pixels.metrics import psnr, ssim
 from pixsearch.pixels.types import Picture, Samples
@@ -19,8 +18,8 @@ _LEVELS = np.float32(255)
 _RED_GAIN, _BLUE_GAIN = (1.9, 2.4), (1.5, 1.9)  # of white balance, as phones have them (Brooks et al. 2019, section 3.3)
 
 
-class JddSettings(Config):
-    """Which noise the mosaic has: a `camera`'s, drawn for each patch as phones have it, or `none`."""
+class JddSettings(noise.CameraNoise):
+    """Which noise the mosaic has: a `camera`'s, or `none`."""
 
     noise: Literal["camera", "none"] = "camera"
 
@@ -79,7 +78,7 @@ class JointDemosaic(Task):
     def draw(self, truth: Planes, rng: np.random.Generator) -> dict[str, Planes]:
         """The packed mosaic of the truth's planes, with an exposure's noise for each picture of the batch."""
         packed = mosaic.pack(truth)
-        return {INPUT: packed if self.settings.noise == "none" else _exposed(packed, rng)}
+        return {INPUT: packed if self.settings.noise == "none" else self._exposed(packed, rng)}
 
     def encode(self, name: str, pictures: Samples) -> Planes:
         """The packed planes of samples (…, H, W, 4) of 0…255; `name` is always `mosaic`."""
@@ -112,11 +111,10 @@ class JointDemosaic(Task):
     def _whole(self, inputs: dict[str, Samples]) -> Planes:
         return mosaic.unpack(self.encode(INPUT, inputs[INPUT]))
 
-
-def _exposed(packed: Planes, rng: np.random.Generator) -> Planes:
-    """Packed levels as a sensor reads them out: to linear light, the balance undone, shot and read noise, and back."""
-    count = len(packed)
-    red, blue = (rng.uniform(*span, count) for span in (_RED_GAIN, _BLUE_GAIN))
-    gains = np.stack([red, np.ones(count), blue, np.ones(count)], axis=1).astype(np.float32)[:, :, np.newaxis, np.newaxis]
-    noisy = noise.read_out(light.to_linear(packed) / gains, *noise.draw_levels(count, rng), rng)
-    return light.from_linear(noisy * gains)
+    def _exposed(self, packed: Planes, rng: np.random.Generator) -> Planes:
+        """Packed levels as a sensor reads them out: to linear light, the balance undone, shot and read noise, and back."""
+        count = len(packed)
+        red, blue = (rng.uniform(*span, count) for span in (_RED_GAIN, _BLUE_GAIN))
+        gains = np.stack([red, np.ones(count), blue, np.ones(count)], axis=1).astype(np.float32)[:, :, np.newaxis, np.newaxis]
+        noisy = noise.read_out(light.to_linear(packed) / gains, *noise.levels_of(self.settings, count, rng), rng)
+        return light.from_linear(noisy * gains)
