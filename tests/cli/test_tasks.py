@@ -11,7 +11,12 @@ import pytest
 from command import pixsearch
 
 TASKS = {
-    "denoise": (("--sigma", "15-30"), {"noise": "gaussian", "sigma": [15, 30], "shot": None, "read": None}, "identity", []),
+    "denoise": (
+        ("--sigma", "15-30", "--noise-level"),
+        {"noise": "gaussian", "level": True, "sigma": [15, 30], "shot": None, "read": None},
+        "identity",
+        [],
+    ),
     "jdd": (("--noise", "none"), {"noise": "none", "shot": None, "read": None}, "bilinear", ["OpenCV VNG", "OpenCV EA", "Malvar 5×5"]),
     "enhance": ((), {}, "identity", ["unsharp mask"]),
 }
@@ -40,6 +45,12 @@ def test_a_task_from_photos_to_the_table(task, photos, tmp_path):
     signature = json.loads(properties["pixsearch"])["signature"]
     assert signature["task"] == task
     assert signature["settings"] == settings
+    if task == "denoise":
+        photo, clean = photos / "report" / "chelsea.png", tmp_path / "clean.png"
+        assert pixsearch("apply", run / "export" / "plain-m1c4.int8.onnx", photo, clean, "--sigma", 20).code == 0
+        done = pixsearch("apply", run / "export" / "plain-m1c4.onnx", photo, clean)
+        assert done.code == 2
+        assert "Give `--sigma`, 15 to 30" in done.err
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,18 @@ from pixsearch.registry import TASKS
 from pixsearch.signature import Signature
 from pixsearch.tasks.base import make_task, task_for
 
+SETTINGS = {"denoise": [{}, {"noise": "camera"}, {"sigma": "5-50", "level": True}]}
+
 
 def all_tasks():
     kinds = [(name, TASKS.load(name)) for name in TASKS.names()]
-    return [make_task(name, scale, color) for name, kind in kinds for scale in kind.scales for color in kind.colors]
+    cases = [(name, scale, color) for name, kind in kinds for scale in kind.scales for color in kind.colors]
+    return [make_task(*case, settings) for case in cases for settings in SETTINGS.get(case[0], [{}])]
 
 
 def name_of(task):
-    return f"{task.name}-x{task.scale}-{task.color}"
+    settings = task.settings.model_dump(exclude_defaults=True)
+    return "-".join([task.name, f"x{task.scale}", task.color, *settings])
 
 
 SYMMETRIES = {

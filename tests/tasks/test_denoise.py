@@ -54,6 +54,26 @@ def test_a_measured_cameras_noise_is_the_same_for_every_picture():
     assert spreads == pytest.approx([0.02] * 3, rel=0.05)
 
 
+def test_the_level_that_is_told_is_the_noises_own(photo):
+    task = make_task("denoise", 1, "rgb", {"sigma": "5-50", "level": True})
+    truth = task.encode_truth(np.stack([photo] * 8))
+    drawn = task.draw(truth, np.random.default_rng(0))
+    told = drawn["level"]
+    assert (told == told[:, :, :1, :1]).all()
+    assert told[:, 0, 0, 0] == pytest.approx((drawn["input"] - truth).std(axis=(1, 2, 3)), rel=0.03)
+    applied = task.inputs_of(photo, 12.5)
+    assert task.encode("level", applied["level"]) == pytest.approx(12.5 / 255)
+    with pytest.raises(UsageError, match="Give `--sigma`, 5 to 50"):
+        task.inputs_of(photo)
+    with pytest.raises(UsageError, match="Leave `--sigma` out"):
+        make_task("denoise", 1, "rgb").inputs_of(photo, 12.5)
+
+
+def test_a_cameras_noise_has_no_level():
+    with pytest.raises(UsageError, match="it is known of Gaussian noise alone"):
+        make_task("denoise", 1, "rgb", {"noise": "camera", "level": True})
+
+
 def test_identity_scores_what_the_noise_says(photo):
     """20.17 dB before clipping to 8 bits, a little more behind it."""
     task = make_task("denoise", 1, "rgb", {"sigma": 25})
@@ -94,7 +114,7 @@ def test_faults_of_sigma_are_told_with_its_name(sigma, message):
 def test_settings_may_stand_beside_the_name_and_go_into_the_signature():
     config = validate(TaskConfig, {"name": "denoise", "sigma": "15"}, "the command")
     assert (config.scale, config.color) == (1, "rgb")
-    assert config.settings == {"noise": "gaussian", "sigma": [15.0, 15.0], "shot": None, "read": None}
+    assert config.settings == {"noise": "gaussian", "sigma": [15.0, 15.0], "level": False, "shot": None, "read": None}
     assert config.make().signature.settings == config.settings
     assert validate(TaskConfig, config.to_json(), "the record") == config
 

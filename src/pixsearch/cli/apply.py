@@ -16,6 +16,9 @@ def apply(
     destination: Annotated[Path, typer.Argument(metavar="OUT", help="Where the result goes; a file's suffix chooses the format.")],
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of ONNX Runtime.")] = 1,
     memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="What a tile's arrays may take.")] = "256MiB",
+    sigma: Annotated[
+        float | None, typer.Option("--sigma", min=0, max=255, help="How noisy it is, for denoisers that ask; in levels of 255.")
+    ] = None,
     raw_size: o.RawSize = None,
     pattern: o.RawPattern = None,
     black: o.RawBlack = None,
@@ -42,7 +45,7 @@ def apply(
 
     raw = o.given(size=raw_size, pattern=pattern, black=black, white=white, balance=balance)
     with Output(as_json) as output:
-        apply_to(model, source, destination, threads=threads, memory=memory, raw=raw, output=output)
+        apply_to(model, source, destination, threads=threads, memory=memory, sigma=sigma, raw=raw, output=output)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -121,6 +121,9 @@ CandidateMemory = Annotated[
 ]
 
 
+Level = Annotated[
+    bool, typer.Option("--noise-level", help="denoise: tell the network the strength, as a plane (FFDNet).", rich_help_panel=TASK)
+]
 Shot = Annotated[
     float | None,
     typer.Option("--shot", help="A camera's shot noise: its variance over the signal (0 to 1).", rich_help_panel=TASK),
@@ -144,9 +147,10 @@ def task_of(
     noise: str | None,
     shot: float | None,
     read: float | None,
+    level: bool,
 ) -> dict[str, object]:
     """The settings of the task that were given."""
-    return given(name=name, scale=scale, color=color, sigma=sigma, noise=noise, shot=shot, read=read)
+    return given(name=name, scale=scale, color=color, sigma=sigma, noise=noise, shot=shot, read=read, level=level or None)
 
 
 def given(**options: object) -> dict[str, object]:

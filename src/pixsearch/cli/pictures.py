@@ -12,13 +12,23 @@ from pixsearch.config import validate
 from pixsearch.units import parse_bytes
 
 
-def apply_to(model: Path, source: Path, destination: Path, *, threads: int, memory: str, raw: dict[str, object], output: Output) -> None:
+def apply_to(
+    model: Path,
+    source: Path,
+    destination: Path,
+    *,
+    threads: int,
+    memory: str,
+    sigma: float | None,
+    raw: dict[str, object],
+    output: Output,
+) -> None:
     """Run a model on one photo or raw frame, or a folder of them."""
-    from pixsearch.infer.apply import apply_path
+    from pixsearch.infer.apply import Said, apply_path
     from pixsearch.pixels.raw import RawConfig
 
-    said = validate(RawConfig, raw, "`pixsearch apply`")
-    result = apply_path(model, source, destination, threads=threads, memory_bytes=parse_bytes(memory), raw=said)
+    said = Said(validate(RawConfig, raw, "`pixsearch apply`"), sigma)
+    result = apply_path(model, source, destination, threads=threads, memory_bytes=parse_bytes(memory), said=said)
     output.add("apply", result, shown.applied_lines(result))
 
 

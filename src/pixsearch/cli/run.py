@@ -19,6 +19,7 @@ def run(
     noise: o.Noise = None,
     shot: o.Shot = None,
     read: o.Read = None,
+    noise_level: o.Level = False,
     objective: Annotated[
         list[str] | None, typer.Option("--objective", metavar="FIGURE[<=BOUND]", help="As for `pixsearch search`; repeat it.")
     ] = None,
@@ -54,7 +55,7 @@ def run(
     from pixsearch.cli.output import Output
 
     changes = {
-        "task": o.task_of(task, scale, color, sigma, noise, shot, read),
+        "task": o.task_of(task, scale, color, sigma, noise, shot, read, noise_level),
         "search": o.given(objectives=objective, seed=seed),
         **o.given(pick=pick, reduce=reduce),
     }

@@ -19,6 +19,7 @@ def search(
     noise: o.Noise = None,
     shot: o.Shot = None,
     read: o.Read = None,
+    noise_level: o.Level = False,
     strategy: Annotated[str | None, typer.Option("--strategy", help="nsga2 or random.")] = None,
     space: Annotated[str | None, typer.Option("--space", help="The family of architectures.")] = None,
     objective: Annotated[
@@ -85,7 +86,7 @@ def search(
     from pixsearch.search.config import implied_executor
 
     settings = {
-        "task": o.task_of(task, scale, color, sigma, noise, shot, read),
+        "task": o.task_of(task, scale, color, sigma, noise, shot, read, noise_level),
         "data": o.given(
             photos=photos or None, val=val, pairs=pairs, val_pairs=val_pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap
         ),

@@ -36,6 +36,7 @@ def train(
     noise: o.Noise = None,
     shot: o.Shot = None,
     read: o.Read = None,
+    noise_level: o.Level = False,
     data: o.Photos = None,
     val: o.Val = None,
     pairs: o.Pairs = None,
@@ -86,7 +87,7 @@ def train(
     from pixsearch.cli.stages import Launch, is_for_int8, qat_stage, train_stage
 
     settings = {
-        "task": o.task_of(task, scale, color, sigma, noise, shot, read),
+        "task": o.task_of(task, scale, color, sigma, noise, shot, read, noise_level),
         "data": o.given(photos=data, val=val, pairs=pairs, val_pairs=val_pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap),
         "train": o.given(
             budget_s=budget,
@@ -107,7 +108,11 @@ def train(
     }
     with Output(as_json) as output:
         chosen = {"--pick": pick, "--arch": arch, "--task": task, "--scale": scale, "--color": color, "--branches": branches}
-        if is_for_int8(qat, resume, {**chosen, "--sigma": sigma, "--noise": noise, "--shot": shot, "--read": read}):
+        if is_for_int8(
+            qat,
+            resume,
+            {**chosen, "--sigma": sigma, "--noise": noise, "--shot": shot, "--read": read, "--noise-level": noise_level or None},
+        ):
             launch = Launch(resume or out, resume=resume is not None, again=again, output=output)
             qat_stage({"data": settings["data"], "train": settings["train"], "qat": o.given(scheme=qat)}, launch, source)
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,17 @@ from pixsearch.pixels.raw import RawConfig, read_raw
 from pixsearch.tasks.base import task_for
 
 Note = Callable[..., None]
-NOTHING_SAID = RawConfig()
+
+
+@dataclass(frozen=True)
+class Said:
+    """What files do not tell of themselves: the layout of raw frames, and how noisy pictures are, in levels of 255."""
+
+    raw: RawConfig = field(default_factory=RawConfig)
+    sigma: float | None = None
+
+
+NOTHING_SAID = Said()
 
 
 def silent(kind: str, **fields: Any) -> None:
@@ -35,18 +46,18 @@ def apply_path(
     *,
     threads: int = 1,
     memory_bytes: int = MEMORY_BYTES,
-    raw: RawConfig = NOTHING_SAID,
+    said: Said = NOTHING_SAID,
     note: Note = silent,
 ) -> dict[str, Any]:
     """`source`, a photo or a folder, through the model in the file `model`: see `apply_file` and `apply_folder`.
 
-    A model that demosaics takes raw frames, of which `raw` says what their files do not.
+    A model that demosaics takes raw frames, of which `said` tells what their files do not.
     Returns {model, photos: [{source, file, width, height, seconds}]}, the sizes those of the results.
     """
     if not source.exists():
         raise DataError(f"There is no `{source}`. Give a photo or a folder of photos.")
     apply = apply_folder if source.is_dir() else apply_file
-    return apply(model, source, destination, threads=threads, memory_bytes=memory_bytes, raw=raw, note=note)
+    return apply(model, source, destination, threads=threads, memory_bytes=memory_bytes, said=said, note=note)
 
 
 def apply_file(
@@ -56,7 +67,7 @@ def apply_file(
     *,
     threads: int = 1,
     memory_bytes: int = MEMORY_BYTES,
-    raw: RawConfig = NOTHING_SAID,
+    said: Said = NOTHING_SAID,
     note: Note = silent,
 ) -> dict[str, Any]:
     """One photo; the suffix of `destination` chooses the format, an existing folder takes it under the photo's name.
@@ -69,7 +80,7 @@ def apply_file(
     target = destination / _written_name(source) if destination.is_dir() else destination
     _refuse_suffix(target)
     _refuse_inputs(target, {_identity(source)})
-    return {"model": str(model), "photos": [_one(opened, source, target, memory_bytes, raw, note)]}
+    return {"model": str(model), "photos": [_one(opened, source, target, memory_bytes, said, note)]}
 
 
 def apply_folder(
@@ -79,7 +90,7 @@ def apply_folder(
     *,
     threads: int = 1,
     memory_bytes: int = MEMORY_BYTES,
-    raw: RawConfig = NOTHING_SAID,
+    said: Said = NOTHING_SAID,
     note: Note = silent,
 ) -> dict[str, Any]:
     """Every photo under `source` to the same place under `destination`, in the same format where it can be written.
@@ -101,7 +112,7 @@ def apply_folder(
         try:
             target = destination / file.relative_to(source).parent / _written_name(file)
             _refuse_inputs(target, inputs)
-            photos.append(_one(opened, file, target, memory_bytes, raw, note))
+            photos.append(_one(opened, file, target, memory_bytes, said, note))
         except (DataError, UsageError) as error:
             failures.append(str(error).replace(f"`{file.name}`", f"`{file.relative_to(source)}`", 1))
             note("rejected", path=str(file), reason=str(error))
@@ -111,9 +122,9 @@ def apply_folder(
     return {"model": str(model), "photos": photos}
 
 
-def _one(model: OnnxModel, source: Path, target: Path, memory_bytes: int, raw: RawConfig, note: Note) -> dict[str, Any]:
+def _one(model: OnnxModel, source: Path, target: Path, memory_bytes: int, said: Said, note: Note) -> dict[str, Any]:
     begun = time.perf_counter()
-    result = _through(model, source, target, memory_bytes, raw)
+    result = _through(model, source, target, memory_bytes, said)
     target.parent.mkdir(parents=True, exist_ok=True)
     height, width = result.pixels.shape[:2]
     write_picture(target, result.pixels, result.alpha, spend=True)
@@ -122,14 +133,14 @@ def _one(model: OnnxModel, source: Path, target: Path, memory_bytes: int, raw: R
     return done
 
 
-def _through(model: OnnxModel, source: Path, target: Path, memory_bytes: int, raw: RawConfig) -> Decoded:
+def _through(model: OnnxModel, source: Path, target: Path, memory_bytes: int, said: Said) -> Decoded:
     """The photo through the model, as the format of `target` can hold it; the photo itself is let go of before it is written."""
     task = task_for(model.card.signature)
     if task.takes == "raw frames":
-        return Decoded(apply_frame(model, task, read_raw(source, raw), memory_bytes=memory_bytes), None, False)
+        return Decoded(apply_frame(model, task, read_raw(source, said.raw), memory_bytes=memory_bytes), None, False)
     decoded = read_decoded(source)
     _refuse_alpha(target, decoded)
-    return _fitting(target, apply_decoded(model, task, decoded, memory_bytes=memory_bytes))
+    return _fitting(target, apply_decoded(model, task, decoded, sigma=said.sigma, memory_bytes=memory_bytes))
 
 
 def _files(folder: Path) -> Iterator[Path]:

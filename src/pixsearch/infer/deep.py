@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import numpy.typing as npt
 
-from pixsearch.errors import DataError
 from pixsearch.infer.session import OnnxModel
 from pixsearch.infer.tiles import MEMORY_BYTES, Decode, Encode, Samples, run_windows, window_side
 from pixsearch.pixels.color import rgb_to_ycbcr, ycbcr_to_rgb
 from pixsearch.pixels.files import Decoded
 from pixsearch.pixels.resize import rescale, resize_window
-from pixsearch.pixels.types import Deep, Picture, Plane
+from pixsearch.pixels.types import Deep, Plane
 from pixsearch.signature import Signature
 from pixsearch.tasks.base import Planes, Task
 
@@ -21,20 +18,19 @@ _LEVELS = 257  # 16-bit levels for each of 255
 _BAND = 256  # output rows of alpha at a time
 
 
-def apply_decoded(model: OnnxModel, task: Task, decoded: Decoded, *, memory_bytes: int = MEMORY_BYTES) -> Decoded:
-    """`decoded` through `model`, at its own depth and `scale` times its sides.
+def apply_decoded(
+    model: OnnxModel, task: Task, decoded: Decoded, *, sigma: float | None = None, memory_bytes: int = MEMORY_BYTES
+) -> Decoded:
+    """`decoded` through `model`, at its own depth and `scale` times its sides; `sigma` is its noise, for tasks that ask.
 
     8-bit colours go the task's way, which rounds to 8 bits; 16-bit ones are not rounded before and are decoded to 16
     bit. Alpha is enlarged by bicubic. A grey picture stays grey: `pixels` is then (H, W).
     """
     signature = model.card.signature
-    if len(signature.inputs) != 1:
-        names = ", ".join(port.name for port in signature.inputs)
-        raise DataError(f"`{model.path.name}` takes {len(signature.inputs)} inputs ({names}), not one picture.")
     height, width = (side * signature.scale for side in decoded.pixels.shape[:2])
     pixels = np.empty((height, width) if decoded.grey else (height, width, 3), decoded.pixels.dtype)
     encode, decode = _conversions(task, signature, decoded)
-    inputs = {signature.inputs[0].name: decoded.pixels}
+    inputs = task.inputs_of(decoded.pixels, sigma)
     for rows, columns, part in run_windows(model, inputs, encode, decode, window_side(model.card, memory_bytes)):
         pixels[rows, columns] = _mean(part) if decoded.grey else part
     alpha = None if decoded.alpha is None else enlarge_alpha(decoded.alpha, signature.scale)
@@ -46,7 +42,7 @@ def _conversions(task: Task, signature: Signature, decoded: Decoded) -> tuple[En
         return task.encode, task.decode
 
     def encode(name: str, samples: Samples) -> Planes:
-        return task.encode(name, cast(Picture, _to_255(samples)))
+        return task.encode(name, _to_255(samples) if samples.dtype == np.uint16 else samples)
 
     def decode(output: Planes, inputs: dict[str, Samples]) -> Samples:
         return decode_16(output, next(iter(inputs.values())), signature)

@@ -167,6 +167,12 @@ class Task(ABC):
         samples: Samples = np.moveaxis(planes, 0, -1) * np.float32(255)
         return samples
 
+    def inputs_of(self, picture: Samples, sigma: float | None = None) -> dict[str, Samples]:
+        """The inputs for a picture (H, W, 3) that a model is applied to; `sigma` is how noisy it is, for tasks that ask."""
+        if sigma is not None:
+            raise UsageError("This model is not told how strong noise is. Leave `--sigma` out.")
+        return {self.signature.inputs[0].name: picture}
+
     def view(self, inputs: dict[str, Samples]) -> Picture:
         """The inputs as a picture to look at: uint8 RGB (H, W, 3), clipped and rounded."""
         samples = next(iter(inputs.values()))

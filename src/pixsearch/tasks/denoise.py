@@ -6,15 +6,16 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
 import numpy as np
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from pixsearch.errors import UsageError
 from pixsearch.pixels import light, noise
 from pixsearch.pixels.metrics import psnr, ssim
 from pixsearch.pixels.types import Picture, Samples
 from pixsearch.signature import Color, Port, Signature
 from pixsearch.tasks.base import Pair, Planes, Scores, Task, round_8
 
-INPUT = "input"
+INPUT, LEVEL = "input", "level"
 _PER_LEVEL = np.float32(1 / 255)
 _LEVELS = np.float32(255)
 _GREY = np.array([[0.299, 0.587, 0.114]], np.float32)
@@ -32,9 +33,13 @@ Sigma = Annotated[float, Field(gt=0, le=255)]
 
 
 class DenoiseSettings(noise.CameraNoise):
-    """Which noise: `gaussian` of standard deviation `sigma` in levels of 255, one or from … to, or a `camera`'s in linear light."""
+    """Which noise: `gaussian` of standard deviation `sigma` in levels of 255, one or from … to, or a `camera`'s in linear light.
+
+    With `level` the network is told σ by a plane of its own (FFDNet, Zhang et al. 2018), so that one serves a span of strengths.
+    """
 
     noise: Literal["gaussian", "camera"] = "gaussian"
+    level: bool = False
     sigma: Annotated[tuple[Sigma, Sigma], BeforeValidator(_span)] = (25.0, 25.0)
 
     @field_validator("sigma")
@@ -43,6 +48,13 @@ class DenoiseSettings(noise.CameraNoise):
         if sigma[0] > sigma[1]:
             raise ValueError(f"it goes from {sigma[0]:g} to {sigma[1]:g}, but the smaller one comes first")
         return sigma
+
+    @field_validator("level")
+    @classmethod
+    def _of_one_number(cls, level: bool, info: ValidationInfo) -> bool:
+        if level and info.data.get("noise") == "camera":
+            raise ValueError("a camera's noise has no one level; it is known of Gaussian noise alone")
+        return level
 
 
 class Denoise(Task):
@@ -62,9 +74,10 @@ class Denoise(Task):
 
     @property
     def signature(self) -> Signature:
-        """Three planes (`rgb`) or one (`y`) in and out; noise reaches beyond 0…1."""
+        """Three planes (`rgb`) or one (`y`) in and out; noise reaches beyond 0…1. A further one in where the level is told."""
         channels = 3 if self.color == "rgb" else 1
-        return self.signed((Port(INPUT, channels, -1.0, 2.0),), Port("output", channels))
+        level = (Port(LEVEL, 1),) if self.settings.level else ()
+        return self.signed((Port(INPUT, channels, -1.0, 2.0), *level), Port("output", channels))
 
     @property
     def convention(self) -> str:
@@ -100,17 +113,29 @@ class Denoise(Task):
         if self.settings.noise == "camera":
             shot, read = noise.levels_of(self.settings, count, rng)
             return {INPUT: light.from_linear(noise.read_out(light.to_linear(truth), shot, read, rng))}
-        sigma = rng.uniform(*self.settings.sigma, count).astype(np.float32) * _PER_LEVEL
-        return {INPUT: truth + sigma[:, np.newaxis, np.newaxis, np.newaxis] * noise.white(truth.shape, rng)}
+        sigma = rng.uniform(*self.settings.sigma, (count, 1, 1, 1)).astype(np.float32) * _PER_LEVEL
+        noisy = {INPUT: truth + sigma * noise.white(truth.shape, rng)}
+        told = {LEVEL: np.broadcast_to(sigma, (count, 1, *truth.shape[-2:])).copy()} if self.settings.level else {}
+        return {**noisy, **told}
 
     def levels(self, name: str, planes: Planes) -> Samples:
-        """Three equal channels where the plane is grey."""
+        """Three equal channels where the plane is grey; σ in levels of 255, (H, W, 1)."""
         samples = super().levels(name, planes)
-        return np.repeat(samples, 3, axis=-1) if self.color == "y" else samples
+        return np.repeat(samples, 3, axis=-1) if self.color == "y" and name == INPUT else samples
+
+    def inputs_of(self, picture: Samples, sigma: float | None = None) -> dict[str, Samples]:
+        """The picture, and its `sigma` in levels of 255 where the network wants to be told."""
+        if not self.settings.level:
+            return super().inputs_of(picture, sigma)
+        if sigma is None:
+            low, high = self.settings.sigma
+            raise UsageError(f"This model wants to know how strong the noise is. Give `--sigma`, {low:g} to {high:g}.")
+        return {INPUT: picture, LEVEL: np.full((*picture.shape[:2], 1), sigma, np.float32)}
 
     def encode(self, name: str, pictures: Samples) -> Planes:
-        """Luma or R, G, B of `pictures` (…, H, W, 3), divided by 255; `name` is always `input`."""
-        del name
+        """Luma or R, G, B of the input (…, H, W, 3), or the level (…, H, W, 1), divided by 255."""
+        if name == LEVEL:
+            return np.ascontiguousarray(np.moveaxis(pictures, -1, -3), np.float32) * _PER_LEVEL
         return self.encode_truth(pictures)
 
     def encode_truth(self, pictures: Samples) -> Planes:
