@@ -46,10 +46,12 @@ class Row(NamedTuple):
 
 ROWS = (
     Row("defaults"),
+    Row("defaults, another seed", settings={"seed": 1}),
     Row("Adam", settings={"optimizer": "adam"}),
     Row("bicubic skip", "conv3-m4c16-leaky"),
     Row("linear branches", settings={"branches": "linear"}),
     Row("ECB branches", settings={"branches": "ecb"}),
+    Row("ECB branches, another seed", settings={"branches": "ecb", "seed": 1}),
     Row("hardswish", "conv3-m4c16-hardswish-nearest"),
     Row("PReLU", "ecbsr-m4c16"),
     Row("EMA 0.9995", settings={"ema": 0.9995}),
