@@ -69,7 +69,7 @@ def test_a_machine_reads_errors_as_json(tmp_path: Path) -> None:
         (["train", "x.safetensors", "--qat", "arm", "--scale", "2"], "`--scale` has nothing to choose"),
         (["train", "x.safetensors", "--qat", "arm"], "x.safetensors"),
         (["train", "--resume", "nowhere", "--qat", "arm"], "holds no qat stage"),
-        (["export", "x.safetensors", "--int8", "--scheme", "portabel", "--calibrate", "y"], "x.safetensors"),
+        (["export", "x.safetensors", "--int8", "--for", "portabel", "--calibrate", "y"], "x.safetensors"),
         (["prune", "nowhere.safetensors"], "nowhere.safetensors"),
         (["export"], "No model was named"),
         (["bench"], "No model was named"),

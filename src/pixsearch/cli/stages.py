@@ -247,7 +247,8 @@ def export_stage(settings: Settings, launch: Launch, models: list[Path] | None) 
     """Write models as ONNX into RUN/export."""
     found = find_models(models or [])
     launch = launch.within(run_of(found[0]))
-    if settings["export"].get("int8") and not settings["export"].get("calibrate"):
+    asked = settings["export"]
+    if (asked.get("int8") or asked.get("a16w8")) and not asked.get("calibrate"):
         photos = trained_on(found[-1], {"data": {}})["data"].get("photos")
         settings = merge(settings, {"export": {"calibrate": photos}})
     job = launch.settle(jobs.ExportJob, "export", {**settings, "models": found})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from pixsearch.export.graph import Graph, lasting_names
 from pixsearch.export.observe import choose_crops, histograms
 from pixsearch.export.onnx import read_model, write_model
 from pixsearch.export.ranges import Range, best_ranges
-from pixsearch.export.scheme import Scheme, choose_scheme, trained_scheme
+from pixsearch.export.scheme import A16W8, Scheme, choose_scheme, trained_scheme
 from pixsearch.tasks.base import Task
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
@@ -37,41 +38,62 @@ _OTHERS = ("Add", "Mul", "Concat", "Split", "Gather", "Pad", "DepthToSpace")
 QUANTIZED = (*CONVOLUTIONS, *_ACTIVATIONS, *_OTHERS)
 """Operators that ONNX Runtime has for 8 bits. Others between them compute in float, from 8 bits to 8 bits."""
 
+_ACTIVATION_TYPES = {(True, 8): QuantType.QInt8, (False, 8): QuantType.QUInt8, (False, 16): QuantType.QUInt16}
+_OPSET_OF_16_BITS = 21
+
 _SHUFFLES = frozenset({"DepthToSpace", "Clip", "Identity"})
 _LINEAR = frozenset({"Concat", "Conv", "Gather", "Identity", "Pad", "SpaceToDepth", "Split"})
 
 
-def quantize(float_path: Path, card: ModelCard, calibration: PairCache, task: Task, out_path: Path, config: ExportConfig) -> Path:
+def quantize(
+    float_path: Path, card: ModelCard, calibration: PairCache, task: Task, out_path: Path, config: ExportConfig, precision: str = "int8"
+) -> Path:
     """Write the float model at `float_path` as int8 to `out_path`, its ranges taken from `calibration` or, trained for int8, its own.
 
-    The card's `calibration` says from what and how. `UsageError` for another scheme than it was trained in, `DataError` when
-    its own ranges are not those of its graph.
+    The card's `calibration` says from what and how. The other `precision` is `a16w8`, whose activations have 16 bits. `UsageError`
+    for another scheme than it was trained in, `DataError` when its own ranges are not those of its graph.
     """
-    scheme = choose_scheme(card, config.scheme)
-    model = read_model(float_path)
-    if trained_scheme(card) is None:
-        ranges, record = _calibrated(model, card, calibration, task, config.seed)
-    else:
-        ranges, record = recorded_ranges(model, card), card.calibration
-    kept = float_part(model)
-    record = {
-        **record,
-        "scheme": scheme.name,
-        "format": scheme.format,
-        "float_operators": [node.op_type for node in model.graph.node if node.name in kept],
-    }
-    quantized = insert_steps(model, ranges, scheme, kept)
-    write_model(quantized, card.with_(precision="int8", calibration=record), out_path)
+    plan = plan_of(float_path, card, calibration, task, config, precision)
+    write_model(quantized(plan), card.with_(precision=precision, calibration=plan.record), out_path)
     return out_path
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a quantized model is made from: the float graph, its ranges, the nodes that stay float, and what the card will say."""
+
+    model: onnx.ModelProto
+    ranges: dict[str, Range]
+    scheme: Scheme
+    kept: set[str]
+    record: dict[str, Any]
+
+
+def quantized(plan: Plan) -> onnx.ModelProto:
+    """The quantized graph of `plan`."""
+    return insert_steps(plan.model, plan.ranges, plan.scheme, plan.kept)
+
+
+def plan_of(float_path: Path, card: ModelCard, calibration: PairCache, task: Task, config: ExportConfig, precision: str = "int8") -> Plan:
+    """The plan that `quantize` follows; it raises the same."""
+    scheme = A16W8 if precision == "a16w8" else choose_scheme(card, config.scheme)
+    model = read_model(float_path)
+    if trained_scheme(card) is None:
+        ranges, record = _calibrated(model, card, calibration, task, config.seed, scheme)
+    else:
+        ranges, record = recorded_ranges(model, card), card.calibration
+    kept = float_part(model)
+    floats = [node.op_type for node in model.graph.node if node.name in kept]
+    return Plan(model, ranges, scheme, kept, {**record, "scheme": scheme.name, "format": scheme.format, "float_operators": floats})
+
+
 def _calibrated(
-    model: onnx.ModelProto, card: ModelCard, calibration: PairCache, task: Task, seed: int
+    model: onnx.ModelProto, card: ModelCard, calibration: PairCache, task: Task, seed: int, scheme: Scheme
 ) -> tuple[dict[str, Range], dict[str, Any]]:
     """Ranges of least error, after equalizing the channels of `model` in place, and what the card says of it."""
     crops = choose_crops(model, card, task, calibration, seed)
     equalized = equalize(model, crops)
-    ranges = best_ranges(model, histograms(model, crops))
+    ranges = best_ranges(model, histograms(model, crops), scheme.steps)
     return ranges, {"photos": list(calibration.names), "crops": len(crops), "seed": seed, "equalized_layers": equalized}
 
 
@@ -112,11 +134,11 @@ def insert_steps(model: onnx.ModelProto, ranges: Mapping[str, Range], scheme: Sc
     none = dict.fromkeys(Graph(model).activations(), (0.0, 0.0))  # the quantizer asks for a range even where it rounds nothing
     spans: Any = {name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in {**none, **ranges}.items()}
     quantizer = QDQQuantizer(
-        copy.deepcopy(model),
+        with_opset_for(model, scheme),
         per_channel=scheme.per_channel,
         reduce_range=False,
         weight_qType=QuantType.QInt8 if scheme.signed_weights else QuantType.QUInt8,
-        activation_qType=QuantType.QInt8 if scheme.signed_activations else QuantType.QUInt8,
+        activation_qType=_ACTIVATION_TYPES[scheme.signed_activations, scheme.activation_bits],
         tensors_range=TensorsData(CalibrationMethod.MinMax, spans),
         nodes_to_quantize=[],
         nodes_to_exclude=sorted(kept),
@@ -125,11 +147,19 @@ def insert_steps(model: onnx.ModelProto, ranges: Mapping[str, Range], scheme: Sc
     )
     quantizer.quantize_model()
     quantizer.model.topological_sort()
-    quantized: onnx.ModelProto = quantizer.model.model
-    _check_ranges(quantized, ranges)
+    made: onnx.ModelProto = quantizer.model.model
+    _check_ranges(made, ranges)
     floats = {port.name for port in model.graph.input} | {name for node in model.graph.node if node.name in kept for name in node.output}
-    _read_floats(quantized, kept, floats)
-    return quantized
+    _read_floats(made, kept, floats)
+    return made
+
+
+def with_opset_for(model: onnx.ModelProto, scheme: Scheme) -> onnx.ModelProto:
+    """A copy of `model`, under the opset that has 16-bit quantization where `scheme` needs it; its operators mean the same there."""
+    made = copy.deepcopy(model)
+    if scheme.activation_bits > 8:
+        made.opset_import[0].version = max(made.opset_import[0].version, _OPSET_OF_16_BITS)
+    return made
 
 
 def _check_ranges(quantized: onnx.ModelProto, ranges: Mapping[str, Range]) -> None:
