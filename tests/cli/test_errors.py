@@ -70,6 +70,8 @@ def test_a_machine_reads_errors_as_json(tmp_path: Path) -> None:
         (["train", "x.safetensors", "--qat", "arm"], "x.safetensors"),
         (["train", "--resume", "nowhere", "--qat", "arm"], "holds no qat stage"),
         (["export", "x.safetensors", "--int8", "--for", "portabel", "--calibrate", "y"], "x.safetensors"),
+        (["export", "x.onnx"], "Add `--check`"),
+        (["export", "x.onnx", "--check"], "x.onnx"),
         (["prune", "nowhere.safetensors"], "nowhere.safetensors"),
         (["export"], "No model was named"),
         (["bench"], "No model was named"),

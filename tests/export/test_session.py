@@ -163,6 +163,27 @@ def test_all_precisions_for_camera_buffers_of_any_size_and_of_one(model, photos,
     assert not list((tmp_path / "run" / "export").glob("*.data"))  # one file, nothing beside it
 
 
+def test_checked_for_phones_and_warned_of_prices(make, photos, tmp_path):
+    network, card = make({"layers": [{"op": "conv3", "act": "prelu", "width": 4}]})
+    save_model(tmp_path / "prelu.safetensors", network, card)
+    settings = {"int8": True, "scheme": "nnapi", "check": True, "nnapi_level": 28, "shapes": ["36x48"], "gate_db": 5}
+    _, events = run(tmp_path / "run", [tmp_path / "prelu.safetensors"], calibrate=photos, **settings)
+    checks = {event["file"]: event for event in events if event["kind"] == "checked"}
+    assert set(checks) == {event["file"] for event in exported(events)}
+    assert checks["net.int8.onnx"]["taken"]["NNAPI"] == 0
+    fixed = checks["net.36x48.onnx"]
+    assert (fixed["level"], fixed["taken"]) == (28, {"CPU": fixed["nodes"], "XNNPACK": 2, "NNAPI": fixed["nodes"] - 1})
+    [prelu] = [one for one in fixed["operators"] if one["operator"] == "PRelu"]
+    assert prelu["refused"]["nnapi"] == "only from feature level 29 on"
+    [price] = [event["text"] for event in events if event["kind"] == "warning"]
+    assert "497 Mcycles" in price
+
+
+def test_nnapi_without_a_shape_is_warned_of(pruned, tmp_path):
+    _, events = run(tmp_path / "run", [pruned], scheme="nnapi")
+    assert ["--shape" in event["text"] for event in events if event["kind"] == "warning"] == [True]
+
+
 def test_a_shape_that_does_not_fit_is_refused_before_int8_is_made(make, photos, tmp_path):
     network, card = make({"layers": [{"op": "conv3", "act": "relu", "width": 4}], "head": "s2d"})
     save_model(tmp_path / "folded.safetensors", network, card)

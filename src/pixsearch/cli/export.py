@@ -12,7 +12,8 @@ from pixsearch.cli import options as o
 
 def export(
     models: Annotated[
-        list[Path] | None, typer.Argument(metavar="MODEL|RUN...", help="Model files, or a run with all of its models.")
+        list[Path] | None,
+        typer.Argument(metavar="MODEL|RUN|ONNX...", help="Model files, or a run with all of its models; with --check alone, ONNX files."),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Quantize the last of them, too (static QDQ).")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="Write the last in 16-bit floats, too.")] = False,
@@ -27,6 +28,13 @@ def export(
     ] = None,
     io: Annotated[
         str | None, typer.Option("--io", metavar="float|uint8-nhwc", help="Planes of floats, or 8-bit camera buffers, in and out.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say node by node which provider of a phone takes the files; also of ONNX files that are there.")
+    ] = False,
+    nnapi_level: Annotated[
+        int | None,
+        typer.Option("--nnapi-level", metavar="N", help="NNAPI's feature level to check for: 27 to 31; by default 29, Android 10."),
     ] = None,
     calibrate: Annotated[
         list[Path] | None,
@@ -52,9 +60,10 @@ def export(
           --shape 360x640 --io uint8-nhwc
       pixsearch export runs/phone/train/model.safetensors --int8 \\
           --calibrate photos/ --gate 0.1 --out runs/phone-int8
+      pixsearch export NAME.int8.360x640.onnx --check --nnapi-level 28
     """
     from pixsearch.cli.output import Output
-    from pixsearch.cli.stages import Launch, export_stage
+    from pixsearch.cli.stages import Launch, check_files, export_stage
 
     settings = {
         "export": o.given(
@@ -64,11 +73,16 @@ def export(
             scheme=scheme,
             shapes=shape or None,
             io=io,
+            check=check or None,
+            nnapi_level=nnapi_level,
             calibrate=calibrate,
             gate_db=gate_db,
         )
     }
     with Output(as_json) as output:
+        if models and all(model.suffix == ".onnx" for model in models):
+            check_files(models, nnapi_level, asked=check, output=output)
+            return
         export_stage(settings, Launch(out, again=again, output=output), models)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from pixsearch.config import Config, as_fault, known_in
+from pixsearch.export.providers.rules import LEVEL
 from pixsearch.registry import SCHEMES
 from pixsearch.units import parse_shape
 
@@ -19,6 +20,8 @@ class ExportConfig(Config):
     several models. `scheme` says what int8 is made for; left out, what the model was trained for, or `arm`. `io` is what all files
     take and give: `float` planes, or `uint8-nhwc` camera buffers. For each of `shapes` (`360x640`: height and width of the input, in
     the order of a tensor's axes) a file that takes this one alone is written beside the one for any size.
+
+    `check` judges every file node by node for the providers of phones, NNAPI at the feature level `nnapi_level`.
 
     `calibrate` holds photos (folders or files) from which the ranges of int8 are taken; a share of them, whole groups of
     near-duplicates, is held out to measure the loss. `gate_db` is the largest loss of PSNR against the float model that is let
@@ -32,6 +35,8 @@ class ExportConfig(Config):
     int8_of: Literal["last", "all"] = "last"
     io: Literal["float", "uint8-nhwc"] = "float"
     shapes: tuple[str, ...] = ()
+    check: bool = False
+    nnapi_level: int = Field(default=LEVEL, ge=27, le=1_000_008)
     calibrate: tuple[Path, ...] = ()
     gate_db: float = Field(default=0.15, gt=0.0)
     seed: int = 0

@@ -20,6 +20,7 @@ from pixsearch.export.half import to_half
 from pixsearch.export.onnx import export_float, read_model, write_model
 from pixsearch.export.parity import HALF_A_LEVEL, LARGEST_ERROR, Int8Parity, Sizes, check_float, check_int8, check_shape
 from pixsearch.export.ports import with_shape, with_uint8_ports
+from pixsearch.export.providers.check import check_model, punished
 from pixsearch.export.quantize import plan_of, quantized
 from pixsearch.export.scheme import choose_scheme, trained_scheme
 from pixsearch.export.sensitivity import measure_sensitivity
@@ -69,7 +70,7 @@ def export_stage(models: list[Path], config: ExportConfig, stage: Stage) -> list
     written = []
     for source in sources:
         check_stop(f"Go on with `--resume {stage.run}`.")
-        written += _Export(source, config, stage).write(config.precisions if source in small else ())
+        written += _Export(source, config, stage, config.precisions if source in small else ()).write()
     stage.note("done", files=[path.name for path in written], elapsed_s=time.monotonic() - begun)
     return written
 
@@ -87,16 +88,16 @@ def _check_names(sources: list[Source]) -> None:
 class _Export:
     """One model on its way into files."""
 
-    def __init__(self, source: Source, config: ExportConfig, stage: Stage) -> None:
-        self.source, self.config, self.stage = source, config, stage
+    def __init__(self, source: Source, config: ExportConfig, stage: Stage, precisions: Sequence[str]) -> None:
+        self.source, self.config, self.stage, self.precisions = source, config, stage, precisions
 
-    def write(self, precisions: Sequence[str]) -> list[Path]:
-        """The files in float and `precisions`, each for any size and then for the shapes asked for."""
+    def write(self) -> list[Path]:
+        """The files in float and in the precisions, each for any size and then for the shapes asked for."""
         with TemporaryDirectory(prefix="pixsearch-") as folder:
             plain = self._plain(Path(folder) / "float.onnx")
             exact = self._float(plain, "float", LARGEST_ERROR)
             written = [exact, *self._shaped(exact)]
-            for precision in precisions:
+            for precision in self.precisions:
                 path = self._float(plain, precision, HALF_A_LEVEL) if precision == "fp16" else self._measured(plain, precision, exact)
                 written += [path, *self._shaped(path)]
         return written
@@ -109,7 +110,16 @@ class _Export:
             text = f"`{self.source.stem}` keeps a depth-to-space in CRD mode, which NNAPI does not take: its channels cannot be reordered."
             self.stage.note("warning", text=text)
         write_model(model, self.source.card, path)
+        self._warn_of_prices(model)
         return path
+
+    def _warn_of_prices(self, model: onnx.ModelProto) -> None:
+        for price in punished(model, ("float", *self.precisions)):
+            self.stage.note("warning", text=f"`{self.source.stem}`: {price.text}.")
+        if self.config.scheme == "nnapi" and not self.config.shapes:
+            self.stage.note(
+                "warning", text="NNAPI takes graphs of one size alone. Add `--shape 360x640`, height first, for a file of that size."
+            )
 
     def _float(self, plain: Path, precision: str, limit: float) -> Path:
         card = self.source.card.with_(precision=precision)
@@ -179,6 +189,8 @@ class _Export:
             sizes=[f"{width}x{height}" for height, width in sizes],
             **figures,
         )
+        if self.config.check:
+            self.stage.note("checked", file=path.name, **check_model(read_model(path), self.config.nnapi_level).to_json())
 
 
 @contextmanager
