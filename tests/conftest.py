@@ -25,6 +25,11 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("PIXSEARCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a test may be given instead of fetching it."""
+    parser.addoption("--ort-android", metavar="FILE.aar", help="ONNX Runtime for Android; else taken from npm, or the test skips")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)

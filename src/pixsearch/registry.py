@@ -81,4 +81,12 @@ EXECUTORS = Registry(
     },
 )
 
-SCHEMES = Registry("quantization scheme", {"arm": "pixsearch.export.scheme:ARM", "portable": "pixsearch.export.scheme:PORTABLE"})
+SCHEMES = Registry(
+    "quantization scheme",
+    {
+        "portable": "pixsearch.export.scheme:PORTABLE",
+        "arm": "pixsearch.export.scheme:ARM",
+        "nnapi": "pixsearch.export.scheme:NNAPI",
+        "x86": "pixsearch.export.scheme:X86",
+    },
+)

@@ -47,7 +47,7 @@ def windowed(model, picture, window):
     task = task_for(model.card.signature)
     scale = task.scale
     result = np.zeros((picture.shape[0] * scale, picture.shape[1] * scale, 3), np.uint8)
-    for rows, columns, part in run_windows(model, {"input": picture}, task.encode, task.decode, window):
+    for rows, columns, part in run_windows(model, {"input": picture}, task.encode, task.decode, (window, window)):
         result[rows, columns] = part
     return result
 

@@ -10,7 +10,7 @@ from pixsearch.export.config import ExportConfig
 from pixsearch.export.graph import Graph
 from pixsearch.export.onnx import export_float, read_model
 from pixsearch.export.quantize import quantize
-from pixsearch.export.scheme import ARM, PORTABLE
+from pixsearch.export.scheme import ARM, PORTABLE, X86
 from pixsearch.infer.session import OnnxModel
 from pixsearch.nn.modelfile import make_card
 from pixsearch.qat.prepare import ends, prepare, without_rounding
@@ -40,7 +40,7 @@ MEMBERS = {
 LEVEL = 1 / 255
 
 
-@pytest.mark.parametrize("scheme", [ARM, PORTABLE], ids=lambda scheme: scheme.name)
+@pytest.mark.parametrize("scheme", [ARM, PORTABLE, X86], ids=lambda scheme: scheme.name)
 @pytest.mark.parametrize("member", MEMBERS)
 def test_the_int8_file_is_the_network_that_was_trained(make, pictures, tmp_path, member, scheme):
     what, scale, color = MEMBERS[member]

@@ -7,6 +7,7 @@ from typing import Any
 
 from pixsearch.bench.accuracy import Accuracy, difference
 from pixsearch.bench.latency import gmacs_per_s, summarize
+from pixsearch.bench.measure import frame_size
 from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.subjects import Subject
 from pixsearch.bench.targets.base import Measurement, Repeat
@@ -50,7 +51,7 @@ def model_rows(
             "params": s.card.params,
             "file_bytes": s.file_bytes,
             **{name: timed[s.digest][0][name] for name in ("load_ms", "peak_bytes", "runtime_bytes")},
-            "input_size": size_text(spec.input_size(s.card.signature.scale, s.card.multiple)),
+            "input_size": size_text(frame_size(s.card, spec)),
             "latency": timed[s.digest],
         }
         for s in subjects
@@ -63,11 +64,11 @@ def _gain(name: str, better: Accuracy, worse: Accuracy, seed: int) -> Row:
 
 
 def _loss(subject: Subject, subjects: Sequence[Subject], scored: Mapping[str, Accuracy], seed: int) -> Row:
-    """What an int8 model lost against the float model of the same name and stage, if that stands in the table."""
+    """What a model of smaller precision lost against the float one of the same name, stage and ports, if that stands in the table."""
     if subject.card.precision == "float":
         return {"loss_db": None, "loss_interval_db": None}
-    wanted = (subject.card.name, subject.card.stage, "float")
-    siblings = [s for s in subjects if (s.card.name, s.card.stage, s.card.precision) == wanted]
+    wanted = subject.card.with_(precision="float", calibration={})
+    siblings = [s for s in subjects if s.card.with_(calibration={}) == wanted]
     if len(siblings) != 1:
         return {"loss_db": None, "loss_interval_db": None}
     return _gain("loss", scored[siblings[0].digest], scored[subject.digest], seed)
@@ -94,7 +95,7 @@ def latency_entry(subject: Subject, spec: LatencySpec, repeat: Repeat, measured:
 def macs_at(subject: Subject, spec: LatencySpec) -> float:
     """Multiply-adds of the frame that is timed: those of a 1280×720 output by the ratio of the pixels."""
     scale = subject.card.signature.scale
-    height, width = spec.input_size(scale, subject.card.multiple)
+    height, width = frame_size(subject.card, spec)
     return subject.card.macs_720p * (height * width * scale**2) / (FRAME[0] * FRAME[1])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pixsearch.bench.config import BenchConfig
-from pixsearch.bench.measure import measure_latency
+from pixsearch.bench.measure import frame_size, measure_latency
 from pixsearch.bench.past import BASELINE, Past
 from pixsearch.bench.rows import Row, baseline_row, model_rows, size_text
 from pixsearch.bench.scoring import Scored, digest_of_baseline, score_all
@@ -36,6 +36,7 @@ def bench_stage(models: Sequence[Path], config: BenchConfig, stage: Stage) -> di
     target = open_target(config.target)
     stage.note("start", **heading(subjects, target, config), models=[subject.label for subject in subjects])
     cache = open_pictures(list(config.images), subjects[0].task, config.data(), stage.note)
+    _warn_of_other_frames(subjects, config, stage)
     past = Past.read(stage.path)
     timed = time_all(subjects, target, config, past, stage.note, how_to_go_on)
     scored = score_all(subjects, cache, config, past, stage.events.append, how_to_go_on)
@@ -44,6 +45,17 @@ def bench_stage(models: Sequence[Path], config: BenchConfig, stage: Stage) -> di
     stage.write_json("bench.json", record)
     stage.note("done", rows=len(record["rows"]), file="bench.json", elapsed_s=time.monotonic() - began)
     return record
+
+
+def _warn_of_other_frames(subjects: Sequence[Subject], config: BenchConfig, stage: Stage) -> None:
+    """Latencies of a file that takes one shape are of that, whatever size is asked for."""
+    spec = config.spec(1)
+    for subject in subjects:
+        asked = spec.input_size(subject.card.signature.scale, subject.card.multiple)
+        taken = frame_size(subject.card, spec)
+        if taken != asked:
+            text = f"`{subject.label}` takes {size_text(taken)} alone: its latency is of that frame, not of {size_text(asked)} in."
+            stage.note("warning", text=text)
 
 
 def heading(subjects: Sequence[Subject], target: Target, config: BenchConfig) -> dict[str, Any]:
@@ -76,7 +88,7 @@ def protocol(subjects: Sequence[Subject], config: BenchConfig) -> str:
 def frame_text(subject: Subject, spec: LatencySpec) -> str:
     """`640x360 in`, and what comes out where the size asked for is no multiple of the scale."""
     scale = subject.card.signature.scale
-    height, width = spec.input_size(scale, subject.card.multiple)
+    height, width = frame_size(subject.card, spec)
     text = f"{size_text((height, width))} in"
     if (height * scale, width * scale) == (spec.height, spec.width):
         return text

@@ -243,11 +243,26 @@ def check_unchanged(model: Path, recorded: str, what: str) -> None:
         raise DataError(f"`{model}` has changed since this {what} was begun. Start it anew with `--again`.")
 
 
+def check_files(files: list[Path], level: int | None, *, asked: bool, output: Output) -> None:
+    """Say of ONNX files, node by node, which provider of a phone takes them; nothing is written."""
+    from pixsearch.export.onnx import read_model
+    from pixsearch.export.providers.check import check_model
+    from pixsearch.export.providers.rules import LEVEL
+    from pixsearch.report.console import check_table, open_console
+    from pixsearch.report.exported import checked
+
+    if not asked:
+        raise UsageError(f"`{files[0]}` is an ONNX file already. Add `--check` to see which provider of a phone takes it.")
+    found = [{"file": str(file), **check_model(read_model(file), level or LEVEL).to_json()} for file in files]
+    output.add("check", {"files": found}, *(check_table(checked(one), open_console().width) for one in found))
+
+
 def export_stage(settings: Settings, launch: Launch, models: list[Path] | None) -> None:
     """Write models as ONNX into RUN/export."""
     found = find_models(models or [])
     launch = launch.within(run_of(found[0]))
-    if settings["export"].get("int8") and not settings["export"].get("calibrate"):
+    asked = settings["export"]
+    if (asked.get("int8") or asked.get("a16w8")) and not asked.get("calibrate"):
         photos = trained_on(found[-1], {"data": {}})["data"].get("photos")
         settings = merge(settings, {"export": {"calibrate": photos}})
     job = launch.settle(jobs.ExportJob, "export", {**settings, "models": found})

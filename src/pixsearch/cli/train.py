@@ -26,7 +26,7 @@ def train(
     qat: Annotated[
         str | None,
         typer.Option(
-            "--qat", metavar="arm|portable", help="Train a model on for int8: signed, steps per channel; or unsigned, for any runtime."
+            "--qat", metavar="portable|arm|nnapi|x86", help="Train a model on for int8, in the scheme that `export --for` calls so."
         ),
     ] = None,
     task: o.TaskName = None,

@@ -40,6 +40,10 @@ class Graph:
         """The inputs of `node` that depend on the picture."""
         return [name for name in node.input if name and name not in self._constants]
 
+    def is_constant(self, name: str) -> bool:
+        """Whether `name` is a constant of the graph."""
+        return name in self._constants
+
     def constant(self, name: str) -> Constant:
         """A copy of the constant called `name`."""
         values: Constant = numpy_helper.to_array(self._constants[name]).copy()
@@ -65,6 +69,20 @@ def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
     """The value of a node's attribute, or `default` where it is left out."""
     found = next((item for item in node.attribute if item.name == name), None)
     return default if found is None else onnx.helper.get_attribute_value(found)
+
+
+def set_attribute(node: onnx.NodeProto, name: str, value: Any) -> None:
+    """Give a node's attribute another value."""
+    others = [item for item in node.attribute if item.name != name]
+    del node.attribute[:]
+    node.attribute.extend([*others, onnx.helper.make_attribute(name, value)])
+
+
+def channels_of(model: onnx.ModelProto) -> dict[str, int]:
+    """The sides of the second axis of every activation whose shape is known, inferred from the inputs'."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    known = {port.name: port.type.tensor_type.shape.dim for port in (*graph.input, *graph.value_info, *graph.output)}
+    return {name: axes[1].dim_value for name, axes in known.items() if len(axes) > 1 and axes[1].HasField("dim_value")}
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Exported:
     opset: int | None
     max_abs_error: float | None
     loss_db: float | None
+    format: str | None
     sizes: tuple[str, ...]
 
 
@@ -118,6 +119,7 @@ def _exported(event: Mapping[str, Any]) -> Exported:
         opset=event.get("opset"),
         max_abs_error=event.get("max_abs_error"),
         loss_db=event.get("loss_db"),
+        format=event.get("format"),
         sizes=tuple(_sides(size) for size in event.get("sizes") or ()),
     )
 

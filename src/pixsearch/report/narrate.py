@@ -9,7 +9,22 @@ from pixsearch.report import wording as w
 from pixsearch.units import format_duration
 
 LASTING = frozenset(
-    {"warning", "stopped", "early_stop", "done", "start", "resume", "photos", "cache", "baseline", "pruned", "exported", "measured"}
+    {
+        "warning",
+        "stopped",
+        "early_stop",
+        "done",
+        "start",
+        "resume",
+        "photos",
+        "cache",
+        "baseline",
+        "pruned",
+        "exported",
+        "measured",
+        "sensitivity",
+        "checked",
+    }
 )
 
 NAMED = 3  # photos left out that a line names; the record names all
@@ -129,6 +144,16 @@ def _exported(event: Event) -> str:
     return f"exported {event['label']}: " + _join(str(event["file"]), w.size(event.get("bytes")), error, loss)
 
 
+def _sensitivity(event: Event) -> str:
+    worst = max(event["layers"], key=lambda layer: layer["alone_db"])
+    return f"{event['file']} loses {event['loss_db']:.3f} dB, most by {worst['layer']} ({worst['alone_db']:.3f} dB alone)"
+
+
+def _checked(event: Event) -> str:
+    taken = ", ".join(f"{name} {count}" for name, count in event["taken"].items())
+    return f"checked {event['file']} for phones: {taken} of {event['nodes']} nodes"
+
+
 def _measured(event: Event) -> str:
     if "label" not in event:
         return f"measured {event['id']}: {w.title(event['figure'])} {w.figure(event['figure'], event['value'])}"
@@ -179,6 +204,8 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "stopped": lambda event: f"stopped: {str(event['error']).partition(chr(10))[0]}",
     "pruned": _pruned,
     "exported": _exported,
+    "sensitivity": _sensitivity,
+    "checked": _checked,
     "measured": _measured,
     "done": _done,
 }

@@ -25,6 +25,7 @@ from pixsearch.search.deaths import Witness
 from pixsearch.search.engine import Budget, Engine
 from pixsearch.search.evaluators.standalone import StandaloneTraining, proxy_settings, quality_figures
 from pixsearch.search.objectives import Objective
+from pixsearch.search.prices import warn_of_prices
 from pixsearch.search.record import Clock, Record
 from pixsearch.search.rungs import Rungs
 from pixsearch.search.scored import Fidelity, Scored
@@ -203,6 +204,7 @@ def _finish(
         "knee": fronts.knee(front, search.objectives).id,
     }
     search.stage.write_json("front.json", record)
+    warn_of_prices(search.task, front, search.record.note)
     search.record.note("done", evaluated=len(tries), front=len(front), elapsed_s=search.record.elapsed())
     return record
 
