@@ -52,10 +52,22 @@ class Registry:
 
 TASKS = Registry("task", {"sr": "pixsearch.tasks.sr:SuperResolution"})
 
-SPACES = Registry("space", {"mobile": "pixsearch.space.mobile:MobileSpace", "reference": "pixsearch.space.reference:ReferenceSpace"})
+SPACES = Registry(
+    "space",
+    {
+        "mobile": "pixsearch.space.mobile:MobileSpace",
+        "erdb": "pixsearch.space.erdb:ErdbSpace",
+        "reference": "pixsearch.space.reference:ReferenceSpace",
+    },
+)
 
 BUILDERS = Registry(
-    "network builder", {"mobile": "pixsearch.nn.mobile:build_mobile", "reference": "pixsearch.nn.reference:build_reference"}
+    "network builder",
+    {
+        "mobile": "pixsearch.nn.mobile:build_mobile",
+        "erdb": "pixsearch.nn.erdb:build_erdb",
+        "reference": "pixsearch.nn.reference:build_reference",
+    },
 )
 
 STRATEGIES = Registry(
