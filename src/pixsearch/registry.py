@@ -71,7 +71,12 @@ BUILDERS = Registry(
 )
 
 STRATEGIES = Registry(
-    "strategy", {"random": "pixsearch.search.strategies.random:RandomSearch", "nsga2": "pixsearch.search.strategies.nsga2:Nsga2"}
+    "strategy",
+    {
+        "random": "pixsearch.search.strategies.random:RandomSearch",
+        "nsga2": "pixsearch.search.strategies.nsga2:Nsga2",
+        "esr-ea": "pixsearch.search.strategies.esr_ea:EsrEa",
+    },
 )
 
 TARGETS = Registry("target", {"local": "pixsearch.bench.targets.local:LocalTarget"})

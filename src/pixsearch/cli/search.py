@@ -15,8 +15,8 @@ def search(
     task: o.TaskName = None,
     scale: o.Scale = None,
     color: o.Color = None,
-    strategy: Annotated[str | None, typer.Option("--strategy", help="nsga2 or random.")] = None,
-    space: Annotated[str | None, typer.Option("--space", help="The family of architectures.")] = None,
+    strategy: Annotated[str | None, typer.Option("--strategy", help="nsga2, random or esr-ea (guided by credits of blocks).")] = None,
+    space: Annotated[str | None, typer.Option("--space", help="The family of architectures: mobile or erdb.")] = None,
     objective: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,6 +45,9 @@ def search(
     keep: Annotated[
         float | None,
         typer.Option("--keep", metavar="SHARE", help="Share of a rung that goes on to the next (0.25).", rich_help_panel=o.BUDGET),
+    ] = None,
+    guidance: Annotated[
+        bool | None, typer.Option("--guidance/--no-guidance", help="esr-ea: let credits weight mutations; on by default.")
     ] = None,
     seed: o.Seed = None,
     threads: o.Threads = None,
@@ -95,6 +98,7 @@ def search(
             proxy_steps=proxy_steps,
             rungs=rungs,
             keep=keep,
+            guidance=guidance,
             seed=seed,
             threads=threads,
             executor=executor or implied_executor(workers, address),
