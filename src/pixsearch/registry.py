@@ -60,14 +60,31 @@ TASKS = Registry(
     },
 )
 
-SPACES = Registry("space", {"mobile": "pixsearch.space.mobile:MobileSpace", "reference": "pixsearch.space.reference:ReferenceSpace"})
+SPACES = Registry(
+    "space",
+    {
+        "mobile": "pixsearch.space.mobile:MobileSpace",
+        "erdb": "pixsearch.space.erdb:ErdbSpace",
+        "reference": "pixsearch.space.reference:ReferenceSpace",
+    },
+)
 
 BUILDERS = Registry(
-    "network builder", {"mobile": "pixsearch.nn.mobile:build_mobile", "reference": "pixsearch.nn.reference:build_reference"}
+    "network builder",
+    {
+        "mobile": "pixsearch.nn.mobile:build_mobile",
+        "erdb": "pixsearch.nn.erdb:build_erdb",
+        "reference": "pixsearch.nn.reference:build_reference",
+    },
 )
 
 STRATEGIES = Registry(
-    "strategy", {"random": "pixsearch.search.strategies.random:RandomSearch", "nsga2": "pixsearch.search.strategies.nsga2:Nsga2"}
+    "strategy",
+    {
+        "random": "pixsearch.search.strategies.random:RandomSearch",
+        "nsga2": "pixsearch.search.strategies.nsga2:Nsga2",
+        "esr-ea": "pixsearch.search.strategies.esr_ea:EsrEa",
+    },
 )
 
 TARGETS = Registry("target", {"local": "pixsearch.bench.targets.local:LocalTarget"})

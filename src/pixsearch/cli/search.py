@@ -20,8 +20,8 @@ def search(
     shot: o.Shot = None,
     read: o.Read = None,
     noise_level: o.Level = False,
-    strategy: Annotated[str | None, typer.Option("--strategy", help="nsga2 or random.")] = None,
-    space: Annotated[str | None, typer.Option("--space", help="The family of architectures.")] = None,
+    strategy: Annotated[str | None, typer.Option("--strategy", help="nsga2, random or esr-ea (guided by credits of blocks).")] = None,
+    space: Annotated[str | None, typer.Option("--space", help="The family of architectures: mobile or erdb.")] = None,
     objective: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,6 +50,9 @@ def search(
     keep: Annotated[
         float | None,
         typer.Option("--keep", metavar="SHARE", help="Share of a rung that goes on to the next (0.25).", rich_help_panel=o.BUDGET),
+    ] = None,
+    guidance: Annotated[
+        bool | None, typer.Option("--guidance/--no-guidance", help="esr-ea: let credits weight mutations; on by default.")
     ] = None,
     seed: o.Seed = None,
     threads: o.Threads = None,
@@ -100,6 +103,7 @@ def search(
             proxy_steps=proxy_steps,
             rungs=rungs,
             keep=keep,
+            guidance=guidance,
             seed=seed,
             threads=threads,
             executor=executor or implied_executor(workers, address),

@@ -19,7 +19,7 @@ from pixsearch.export.scheme import Scheme
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 _ACTIVATIONS = ("Relu", "LeakyRelu", "Clip")
-_OTHERS = ("Add", "Mul", "Concat", "Split", "Gather", "Pad", "DepthToSpace")
+_OTHERS = ("Add", "AveragePool", "Mul", "Concat", "Split", "Gather", "Pad", "DepthToSpace")
 QUANTIZED = (*CONVOLUTIONS, *_ACTIVATIONS, *_OTHERS)
 """Operators that ONNX Runtime has for 8 bits. Others between them compute in float, from 8 bits to 8 bits."""
 

@@ -76,7 +76,9 @@ def make_rungs(objectives: Sequence[Objective], config: SearchConfig) -> Rungs:
 def make_strategy(space: Space[Any], objectives: Sequence[Objective], config: SearchConfig) -> Strategy:
     """The strategy that `config` names."""
     fits = fits_bounds(space, objectives)
-    strategy: Strategy = STRATEGIES.load(config.strategy)(
+    kind: type[Strategy] = STRATEGIES.load(config.strategy)
+    options = {name: getattr(config, name) for name in kind.options}
+    return kind(
         space,
         objectives,
         fits,
@@ -84,8 +86,8 @@ def make_strategy(space: Space[Any], objectives: Sequence[Objective], config: Se
         seed=config.seed,
         population=config.population,
         offspring=config.offspring or max(1, config.population // 2),
+        **options,
     )
-    return strategy
 
 
 def _run(search: _Search, data: Data) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,8 +27,11 @@ class Strategy(ABC):
     Deterministic: what `ask` returns depends on the seed, on how many were asked for before and on what was told, in
     the order told; never on time, on threads or on how asks were grouped. It keeps no file: a resumed search asks
     and tells it everything anew. No genotype is asked for twice in a run, and every one keeps the closed-form bounds.
-    `ask` and `tell` are called from one thread. A subclass says only how a proposal is made.
+    `ask` and `tell` are called from one thread. A subclass says only how a proposal is made, and in `options` which settings
+    of the search it takes by name.
     """
+
+    options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
