@@ -8,7 +8,6 @@ searching ranges by the network's output, gave nothing beyond. After a long trai
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from pixsearch.data.cache import PairCache
 from pixsearch.errors import DataError
 from pixsearch.export.config import ExportConfig
 from pixsearch.export.equalize import equalize
-from pixsearch.export.graph import Graph, lasting_names
+from pixsearch.export.graph import Graph, lasting_names, with_own_weights
 from pixsearch.export.observe import choose_crops, histograms
 from pixsearch.export.onnx import read_model, write_model
 from pixsearch.export.ranges import Range, best_ranges
@@ -33,9 +32,13 @@ from pixsearch.tasks.base import Task
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 _ACTIVATIONS = ("Relu", "LeakyRelu", "Clip")
-_OTHERS = ("Add", "AveragePool", "Mul", "Concat", "Split", "Gather", "Pad", "DepthToSpace")
+_OTHERS = ("Add", "Mul", "Concat", "Split", "Gather", "Pad", "DepthToSpace")
 QUANTIZED = (*CONVOLUTIONS, *_ACTIVATIONS, *_OTHERS)
-"""Operators that ONNX Runtime has for 8 bits. Others between them compute in float, from 8 bits to 8 bits."""
+"""Operators that ONNX Runtime has for 8 bits. Others between them compute in float, from 8 bits to 8 bits.
+
+AveragePool is left out: in 8 bits its output has the steps of its input, so that every fourth mean of four lies half-way between two of
+them, and runtimes round it this way or that.
+"""
 
 _SHUFFLES = frozenset({"DepthToSpace", "Clip", "Identity"})
 _LINEAR = frozenset({"Concat", "Conv", "Gather", "Identity", "Pad", "SpaceToDepth", "Split"})
@@ -112,7 +115,7 @@ def insert_steps(model: onnx.ModelProto, ranges: Mapping[str, Range], scheme: Sc
     none = dict.fromkeys(Graph(model).activations(), (0.0, 0.0))  # the quantizer asks for a range even where it rounds nothing
     spans: Any = {name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in {**none, **ranges}.items()}
     quantizer = QDQQuantizer(
-        copy.deepcopy(model),
+        with_own_weights(model),
         per_channel=scheme.per_channel,
         reduce_range=False,
         weight_qType=QuantType.QInt8 if scheme.signed_weights else QuantType.QUInt8,
