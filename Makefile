@@ -18,7 +18,7 @@ PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format search train prune export bench report clean \
-	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-quantization benchmark-demo benchmark-workers
+	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-guidance benchmark-vega benchmark-quantization benchmark-demo benchmark-workers
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -81,6 +81,13 @@ benchmark-data: setup  ## Index and cache of 800 2K photos: time, memory, disk
 
 benchmark-hypervolume: setup  ## nsga2 against random (DATA=..., VAL=...); resumes row by row
 	$(BIN)/python benchmarks/search_hypervolume.py --data $(DATA) --val $(VAL)
+
+benchmark-guidance: setup  ## esr-ea with and without credits against random, in erdb (DATA=..., VAL=...); resumes row by row
+	$(BIN)/python benchmarks/search_hypervolume.py --data $(DATA) --val $(VAL) --space erdb --strategies esr-ea esr-ea-unguided random \
+		--results benchmarks/results/search_hypervolume_erdb.json
+
+benchmark-vega: setup  ## Candidates a minute of esr-ea against Vega's (VEGA=.../bin/vega); resumes row by row
+	$(BIN)/python benchmarks/vega_speed.py --vega $(VEGA)
 
 benchmark-quantization: setup  ## What int8 costs, with and without training for it (DATA=..., SET5=..., B100=...); resumes row by row
 	$(BIN)/python benchmarks/quantization.py --data $(DATA) --set Set5=$(SET5) --set B100=$(B100)

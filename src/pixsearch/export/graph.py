@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -89,6 +91,30 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     """All attributes of a node that are written down, text as `str`."""
     values = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
     return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
+
+
+COPY = "@"
+"""What stands between a constant's name and the number of its copy."""
+
+
+def with_own_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of `model` in which convolutions that share their kernel or bias have copies of their own, called `NAME@1`, `NAME@2`, …
+
+    ONNX Runtime does not open a model in which several nodes restore one 8-bit kernel.
+    """
+    own = copy.deepcopy(model)
+    constants = {tensor.name: tensor for tensor in own.graph.initializer}
+    uses: Counter[str] = Counter()
+    for node in own.graph.node:
+        if node.op_type not in ("Conv", "ConvTranspose"):
+            continue
+        for place, name in enumerate(node.input):
+            if name in constants and (number := uses[name]):
+                node.input[place] = f"{name}{COPY}{number}"
+                own.graph.initializer.append(constants[name])
+                own.graph.initializer[-1].name = node.input[place]
+            uses[name] += 1
+    return own
 
 
 def lasting_names(graph: Graph) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,15 +12,19 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from pixsearch.errors import DataError
-from pixsearch.export.graph import Graph
+from pixsearch.export.graph import Graph, with_own_weights
 from pixsearch.export.ranges import Range
 from pixsearch.export.scheme import Scheme
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 _ACTIVATIONS = ("Relu", "LeakyRelu", "Clip")
-_OTHERS = ("Add", "AveragePool", "Mul", "Concat", "Split", "Gather", "Pad", "DepthToSpace")
+_OTHERS = ("Add", "Mul", "Concat", "Split", "Gather", "Pad", "DepthToSpace")
 QUANTIZED = (*CONVOLUTIONS, *_ACTIVATIONS, *_OTHERS)
-"""Operators that ONNX Runtime has for 8 bits. Others between them compute in float, from 8 bits to 8 bits."""
+"""Operators that ONNX Runtime has for 8 bits. Others between them compute in float, from 8 bits to 8 bits.
+
+AveragePool is left out: in 8 bits its output has the steps of its input, so that every fourth mean of four lies half-way between two of
+them, and runtimes round it this way or that.
+"""
 
 _ACTIVATION_TYPES = {(True, 8): QuantType.QInt8, (False, 8): QuantType.QUInt8, (False, 16): QuantType.QUInt16}
 _OPSET_OF_16_BITS = 21
@@ -80,7 +83,7 @@ def insert_steps(model: onnx.ModelProto, ranges: Mapping[str, Range], scheme: Sc
 
 def with_opset_for(model: onnx.ModelProto, scheme: Scheme) -> onnx.ModelProto:
     """A copy of `model`, under the opset that has 16-bit quantization where `scheme` needs it; its operators mean the same there."""
-    made = copy.deepcopy(model)
+    made = with_own_weights(model)
     if scheme.activation_bits > 8:
         made.opset_import[0].version = max(made.opset_import[0].version, _OPSET_OF_16_BITS)
     return made

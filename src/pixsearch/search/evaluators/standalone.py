@@ -78,8 +78,9 @@ class StandaloneTraining(Evaluator):
             if not violation(self.objectives, figures):
                 figures |= self._quality(genotype, fidelity)
             return Scored(genotype, figures)
-        finally:
+        except Exception:
             gc.collect()  # a failed training may hold its tensors in a traceback's cycle
+            raise
 
     def _measure(self, genotype: Any, spec: LatencySpec) -> float:
         network = deploy(self._network(genotype, "none"))
