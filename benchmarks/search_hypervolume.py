@@ -1,4 +1,4 @@
-"""Hypervolume over CPU time: nsga2 against random search, their fronts retrained alike before they are compared.
+"""Hypervolume over CPU time: nsga2 against random search and cars, their fronts retrained alike before they are compared.
 
 Every row is one search with one seed. It is given the same CPU time; at a few moments of it the front (at most so many members,
 evenly spread over cost) is kept, and every member that is on one of these fronts is trained from scratch for the same number of
@@ -42,7 +42,7 @@ from pixsearch.train.validate import score_baseline, validate
 from pixsearch.units import parse_count
 
 HERE = Path(__file__).parent
-STRATEGIES = ("nsga2", "random")
+STRATEGIES = ("nsga2", "random", "cars")
 Json = dict[str, Any]
 
 

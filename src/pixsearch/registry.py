@@ -59,7 +59,12 @@ BUILDERS = Registry(
 )
 
 STRATEGIES = Registry(
-    "strategy", {"random": "pixsearch.search.strategies.random:RandomSearch", "nsga2": "pixsearch.search.strategies.nsga2:Nsga2"}
+    "strategy",
+    {
+        "random": "pixsearch.search.strategies.random:RandomSearch",
+        "nsga2": "pixsearch.search.strategies.nsga2:Nsga2",
+        "cars": "pixsearch.search.strategies.cars:Cars",
+    },
 )
 
 TARGETS = Registry("target", {"local": "pixsearch.bench.targets.local:LocalTarget"})

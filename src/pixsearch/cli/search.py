@@ -15,7 +15,10 @@ def search(
     task: o.TaskName = None,
     scale: o.Scale = None,
     color: o.Color = None,
-    strategy: Annotated[str | None, typer.Option("--strategy", help="nsga2 or random.")] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option("--strategy", help="nsga2, random, or cars (candidates share weights)."),
+    ] = None,
     space: Annotated[str | None, typer.Option("--space", help="The family of architectures.")] = None,
     objective: Annotated[
         list[str] | None,
@@ -45,6 +48,17 @@ def search(
     keep: Annotated[
         float | None,
         typer.Option("--keep", metavar="SHARE", help="Share of a rung that goes on to the next (0.25).", rich_help_panel=o.BUDGET),
+    ] = None,
+    warmup_steps: Annotated[
+        int | None,
+        typer.Option("--warmup-steps", help="cars: first steps, on random members; else a third of --budget.", rich_help_panel=o.BUDGET),
+    ] = None,
+    generation_steps: Annotated[
+        int | None, typer.Option("--generation-steps", help="cars: steps of the shared weights a generation.", rich_help_panel=o.BUDGET)
+    ] = None,
+    protection: Annotated[
+        bool | None,
+        typer.Option("--protection/--no-protection", help="cars: let networks live on whose quality still grows; on by default."),
     ] = None,
     seed: o.Seed = None,
     threads: o.Threads = None,
@@ -95,6 +109,9 @@ def search(
             proxy_steps=proxy_steps,
             rungs=rungs,
             keep=keep,
+            warmup_steps=warmup_steps,
+            generation_steps=generation_steps,
+            protection=protection,
             seed=seed,
             threads=threads,
             executor=executor or implied_executor(workers, address),
