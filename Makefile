@@ -18,7 +18,8 @@ PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format search train prune export bench report clean \
-	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-guidance benchmark-vega benchmark-quantization benchmark-demo benchmark-workers
+	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-guidance benchmark-vega benchmark-quantization benchmark-demo benchmark-workers \
+	benchmark-ranking
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -97,6 +98,9 @@ benchmark-demo: setup  ## The demo's wall time by stage
 
 benchmark-workers: setup  ## Candidates a minute in one process, in a pool and on Ray
 	$(BIN)/python benchmarks/search_workers.py
+
+benchmark-ranking: setup  ## Do shared weights rank networks of one cost (DATA=..., VAL=...); resumes row by row
+	$(BIN)/python benchmarks/supernet_ranking.py --data $(DATA) --val $(VAL)
 
 clean:  ## Remove what the targets above made, but for .venv and runs
 	rm -rf build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

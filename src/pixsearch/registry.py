@@ -84,6 +84,7 @@ STRATEGIES = Registry(
         "random": "pixsearch.search.strategies.random:RandomSearch",
         "nsga2": "pixsearch.search.strategies.nsga2:Nsga2",
         "esr-ea": "pixsearch.search.strategies.esr_ea:EsrEa",
+        "cars": "pixsearch.search.strategies.cars:Cars",
     },
 )
 

@@ -20,7 +20,10 @@ def search(
     shot: o.Shot = None,
     read: o.Read = None,
     noise_level: o.Level = False,
-    strategy: Annotated[str | None, typer.Option("--strategy", help="nsga2, random or esr-ea (guided by credits of blocks).")] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option("--strategy", help="nsga2, random, esr-ea (guided by credits of blocks) or cars (candidates share weights)."),
+    ] = None,
     space: Annotated[str | None, typer.Option("--space", help="The family of architectures: mobile or erdb.")] = None,
     objective: Annotated[
         list[str] | None,
@@ -53,6 +56,17 @@ def search(
     ] = None,
     guidance: Annotated[
         bool | None, typer.Option("--guidance/--no-guidance", help="esr-ea: let credits weight mutations; on by default.")
+    ] = None,
+    warmup_steps: Annotated[
+        int | None,
+        typer.Option("--warmup-steps", help="cars: first steps, on random members; else a third of --budget.", rich_help_panel=o.BUDGET),
+    ] = None,
+    generation_steps: Annotated[
+        int | None, typer.Option("--generation-steps", help="cars: steps of the shared weights a generation.", rich_help_panel=o.BUDGET)
+    ] = None,
+    protection: Annotated[
+        bool | None,
+        typer.Option("--protection/--no-protection", help="cars: let networks live on whose quality still grows; on by default."),
     ] = None,
     seed: o.Seed = None,
     threads: o.Threads = None,
@@ -104,6 +118,9 @@ def search(
             rungs=rungs,
             keep=keep,
             guidance=guidance,
+            warmup_steps=warmup_steps,
+            generation_steps=generation_steps,
+            protection=protection,
             seed=seed,
             threads=threads,
             executor=executor or implied_executor(workers, address),

@@ -40,8 +40,8 @@ class Sample(NamedTuple):
 def refit(model: onnx.ModelProto, crops: Sequence[Feeds], ranges: Mapping[str, Range], scheme: Scheme, kept: set[str], seed: int) -> int:
     """Fit the weights of `model`, in place, to inputs rounded in `ranges` and `scheme`; the number of layers that took part.
 
-    Those are the convolutions of stride 1 with weights of their own, but for the nodes called `kept`, which stay float. The aim is the float model's own
-    output on `crops`. Where an activation follows, an error below zero counts the square of the slope it has there.
+    Those are the convolutions of stride 1 with weights of their own, but for the nodes called `kept`, which stay float. The aim is the
+    float model's own output on `crops`. Where an activation follows, an error below zero counts the square of the slope it has there.
     """
     float_model = copy.deepcopy(model)
     graph = Graph(model)

@@ -88,16 +88,29 @@ class Chain(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Behind a space-to-depth head the layers run at half the size; `DataError` for sizes that do not halve."""
-        folded = fold(x) if self.block == 2 else x
+        folded = self.head(x)
+        out = self.tail(self.features(folded)) + self.skip(x, folded)
+        return F.pixel_shuffle(out, self.up) if self.up > 1 else out
+
+    def head(self, x: Tensor) -> Tensor:
+        """What the first layer sees: the input, or its blocks folded into channels."""
+        return fold(x) if self.block == 2 else x
+
+    def features(self, folded: Tensor) -> Tensor:
+        """What the tail sees: (N, width, H, W), at half the size behind a space-to-depth head."""
         out = folded
         for layer in self.layers:
             out = layer(out)
-        out = self.tail(out)
-        if self.nearest is not None:
-            out = out + self.nearest(folded)
+        return out
+
+    def skip(self, x: Tensor, folded: Tensor) -> Tensor:
+        """What is added to the tail's output, channels in the order pixel-shuffle takes them; one channel stands for all."""
         if self.bicubic is not None:
-            out = out + self.bicubic(x)
-        return F.pixel_shuffle(out, self.up) if self.up > 1 else out
+            upscaled: Tensor = self.bicubic(x)
+            return upscaled
+        assert self.nearest is not None
+        repeated: Tensor = self.nearest(folded)
+        return repeated
 
 
 def fold(x: Tensor) -> Tensor:

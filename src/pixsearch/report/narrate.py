@@ -107,6 +107,10 @@ def _candidate(event: Event) -> str:
     return _join(f"{head}: {figures}", _time("{}", event.get("seconds")))
 
 
+def _weights(event: Event) -> str:
+    return f"shared weights: version {event['version']} after {event['step']} steps"
+
+
 def _generation(event: Event) -> str:
     volume = event.get("hypervolume")
     front = w.plural(len(event.get("front") or ()), "member")
@@ -191,6 +195,7 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "step": _step,
     "validation": _validation,
     "candidate": _candidate,
+    "weights": _weights,
     "generation": _generation,
     "photos": _photos,
     "baseline": lambda event: f"baseline {event.get('name', '')}: {w.decibel(event['psnr_db'])} dB, SSIM {w.similarity(event.get('ssim'))}",
