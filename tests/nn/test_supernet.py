@@ -87,10 +87,10 @@ def path(supernet: Supernet, genotype: MobileGenotype, x: Tensor, tail: torch.nn
             hidden = act(conv(out, f"{i}/ib3/0.expand", layer.hidden, 1), layer.act, f"{i}/ib3/0.act1")
             hidden = act(conv(hidden, f"{i}/ib3/0.depthwise", layer.hidden, 3, groups=layer.hidden), layer.act, f"{i}/ib3/0.act2")
             out = conv(hidden, f"{i}/ib3/0.project", layer.width, 1) + (out if layer.residual else 0)
-    side = supernet.signature.scale * (2 if genotype.head == "s2d" else 1)
+    inner = 2 if genotype.head == "s2d" else 1
     out = F.conv2d(out, tail.weight, tail.bias, padding=genotype.tail // 2)
-    skip = Bicubic(genotype, supernet.signature)(x) if genotype.skip == "bicubic" else Nearest(genotype, supernet.signature)(folded)
-    return F.pixel_shuffle(out + skip, side)
+    skip = Bicubic(supernet.signature, inner)(x) if genotype.skip == "bicubic" else Nearest(supernet.signature, inner)(folded)
+    return F.pixel_shuffle(out + skip, supernet.signature.scale * inner)
 
 
 @given(seed=st.integers(0, 10**6), color=st.sampled_from(["y", "rgb"]), mutated=st.booleans())
