@@ -17,9 +17,9 @@ INSTALLED := $(VENV)/.installed
 PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format search train prune export bench report clean \
+.PHONY: help setup demo targets test check format search train prune export bench report clean \
 	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-guidance benchmark-vega benchmark-quantization benchmark-demo benchmark-workers \
-	benchmark-ranking
+	benchmark-ranking benchmark-arm-ncnn benchmark-arm
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -38,6 +38,9 @@ setup: $(INSTALLED)  ## Make .venv and install pixsearch with everything pinned
 
 demo: setup  ## The main job on sample_images: search, train, prune, export, bench, report (8 minutes)
 	$(BIN)/pixsearch run sample_images/demo.yaml --out runs/demo --again
+
+targets: setup  ## What the bench targets arm64, ssh and adb need, fetched into the user's cache
+	$(BIN)/pixsearch target setup arm64
 
 test: setup  ## The test suite
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
@@ -101,6 +104,12 @@ benchmark-workers: setup  ## Candidates a minute in one process, in a pool and o
 
 benchmark-ranking: setup  ## Do shared weights rank networks of one cost (DATA=..., VAL=...); resumes row by row
 	$(BIN)/python benchmarks/supernet_ranking.py --data $(DATA) --val $(VAL)
+
+benchmark-arm-ncnn: targets  ## Modelled against published latency: nine networks on nine boards and phones (NCNN=its networks); resumes row by row
+	$(BIN)/python benchmarks/arm_ncnn.py --params $(NCNN)
+
+benchmark-arm: targets  ## Outputs and modelled latency of one network on emulated Arm cores, float and int8; resumes row by row
+	$(BIN)/python benchmarks/arm_formats.py
 
 clean:  ## Remove what the targets above made, but for .venv and runs
 	rm -rf build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -10,6 +10,10 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# What `pixsearch target setup` fetched stays the user's: the tests use it but fetch nothing themselves.
+_CACHE = os.environ.get("PIXSEARCH_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pixsearch"
+os.environ.setdefault("PIXSEARCH_TARGETS", str(Path(_CACHE) / "targets"))
+
 ROOT = Path(__file__).parents[1]
 
 

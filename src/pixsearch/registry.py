@@ -88,7 +88,15 @@ STRATEGIES = Registry(
     },
 )
 
-TARGETS = Registry("target", {"local": "pixsearch.bench.targets.local:LocalTarget"})
+TARGETS = Registry(
+    "target",
+    {
+        "local": "pixsearch.bench.targets.local:LocalTarget",
+        "arm64": "pixsearch.bench.targets.arm64:Arm64Target",
+        "ssh": "pixsearch.bench.targets.ssh:SshTarget",
+        "adb": "pixsearch.bench.targets.adb:AdbTarget",
+    },
+)
 
 EXECUTORS = Registry(
     "executor",

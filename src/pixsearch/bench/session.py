@@ -9,11 +9,13 @@ from typing import Any
 
 from pixsearch.bench.config import BenchConfig
 from pixsearch.bench.measure import frame_size, measure_latency
+from pixsearch.bench.ontarget import compare_all
 from pixsearch.bench.past import BASELINE, Past
 from pixsearch.bench.rows import Row, baseline_row, model_rows, size_text
 from pixsearch.bench.scoring import Scored, digest_of_baseline, score_all
 from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.subjects import Subject, open_subjects
+from pixsearch.bench.sustain import sustain_all
 from pixsearch.bench.targets.base import Target, open_target
 from pixsearch.bench.timing import busy, time_all
 from pixsearch.data.cache import PairCache
@@ -39,8 +41,12 @@ def bench_stage(models: Sequence[Path], config: BenchConfig, stage: Stage) -> di
     _warn_of_other_frames(subjects, config, stage)
     past = Past.read(stage.path)
     timed = time_all(subjects, target, config, past, stage.note, how_to_go_on)
+    sustained = sustain_all(subjects, target, config, past, stage.note, how_to_go_on)
+    compared = compare_all(subjects, target, cache, config, past, stage.note, how_to_go_on)
     scored = score_all(subjects, cache, config, past, stage.events.append, how_to_go_on)
     record = {**heading(subjects, target, config), "images": pictures(cache), **results(subjects, scored, timed, config)}
+    for row in record["rows"]:
+        row |= {"on_target": compared.get(row["digest"]), "sustained": sustained.get(row["digest"])}
     record["protocol"] = "; ".join(filter(None, [record["protocol"], busy(entry for entries in timed.values() for entry in entries)]))
     stage.write_json("bench.json", record)
     stage.note("done", rows=len(record["rows"]), file="bench.json", elapsed_s=time.monotonic() - began)
@@ -70,18 +76,23 @@ def heading(subjects: Sequence[Subject], target: Target, config: BenchConfig) ->
         "target": {"name": config.target, "label": target.label, "modelled": target.modelled},
         "size": config.size,
         "threads": list(config.threads),
-        "protocol": protocol(subjects, config),
+        "protocol": protocol(subjects, target, config),
     }
 
 
-def protocol(subjects: Sequence[Subject], config: BenchConfig) -> str:
+def protocol(subjects: Sequence[Subject], target: Target, config: BenchConfig) -> str:
     """How latency was taken, in one line."""
-    rounds = min(config.rounds, config.repeats)
     frames = sorted({frame_text(subject, config.spec(1)) for subject in subjects})
+    taken = target.method if target.modelled else clocked(config)
+    return f"{taken}; {' or '.join(frames)}; gains with the 95 % interval of a paired bootstrap over pictures"
+
+
+def clocked(config: BenchConfig) -> str:
+    """How latency is taken by the clock."""
+    rounds = min(config.rounds, config.repeats)
     return (
         f"one process a model, up to {config.repeats} runs (at most {config.time_box_s:g} s) in {rounds} turns with the others, "
-        f"after {config.warmup} warm-up runs; loading apart; {' or '.join(frames)}; "
-        "gains with the 95 % interval of a paired bootstrap over pictures"
+        f"after {config.warmup} warm-up runs; loading apart"
     )
 
 

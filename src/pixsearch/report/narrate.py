@@ -163,8 +163,21 @@ def _measured(event: Event) -> str:
         return f"measured {event['id']}: {w.title(event['figure'])} {w.figure(event['figure'], event['value'])}"
     timings = event.get("latency") or [event]
     medians = " / ".join(w.milliseconds(timing["median_ms"]) for timing in timings if timing.get("median_ms") is not None)
+    computed = " / ".join(w.milliseconds(timing["modelled_ms"]) for timing in timings if timing.get("modelled_ms") is not None)
     quality = f"{w.decibel(event['psnr_db'])} dB" if event.get("psnr_db") is not None else None
-    return _join(f"measured {event['label']}", quality, f"median {medians} ms" if medians else None)
+    times = (f"median {medians} ms" if medians else None, f"modelled {computed} ms" if computed else None)
+    return _join(f"measured {event['label']}", quality, *times)
+
+
+def _on_target(event: Event) -> str:
+    found = event["on_target"]
+    quality = f"{w.decibel(found['psnr_db'])} dB on the target"
+    return _join(f"compared {event['label']}", quality, f"levels off: {w.levels(found['from_here'])}")
+
+
+def _sustained(event: Event) -> str:
+    found = event["sustained"]
+    return _join(f"sustained {event['label']}", f"{found['seconds']:.0f} s", f"slowest stretch {found['slowdown']:+.0%}")
 
 
 def _preparing(event: Event) -> str:
@@ -212,5 +225,7 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "sensitivity": _sensitivity,
     "checked": _checked,
     "measured": _measured,
+    "on-target": _on_target,
+    "sustained": _sustained,
     "done": _done,
 }

@@ -119,7 +119,6 @@ class LocalPrepared(Prepared):
             threads=self._threads,
             peak_bytes=answer["peak_bytes"],
             outputs={name: np.load(file) for name, file in answer["outputs"].items()},
-            modelled=LocalTarget.modelled,
             **self._loaded,
         )
 
