@@ -68,7 +68,7 @@ def _result(record: RunRecord, stage: str, width: int, detail: bool) -> Renderab
     if stage == "qat" and record.qat:
         return training_summary(record.qat)
     if stage == "export" and record.exports:
-        return Group(export_table(record.exports, width), *(check_table(check, width) for check in record.checks))
+        return Group(export_table(record.exports, width), *_check_lines(record.checks))
     if stage == "bench" and record.bench:
         return bench_table(record.bench, width, detail=detail)
     return None
@@ -142,7 +142,16 @@ def export_table(exports: Sequence[Exported], width: int) -> Group:
         Column("opset", ["" if e.opset is None else str(e.opset) for e in exports], rank=2),
         Column("checked at", [", ".join(e.sizes) for e in exports], rank=1, align="left", narrowest=10),
     ]
-    return Group(table(columns, width), note("error: largest against PyTorch, of values 0 to 1", "loss: PSNR against the float model"))
+    return Group(
+        table(columns, width),
+        note("error: largest against PyTorch (for one size: against any size), of values 0 to 1", "loss: PSNR against the float model"),
+    )
+
+
+def _check_lines(checks: Sequence[Checked]) -> list[Text]:
+    """What providers take of each file, a line a file; `check_table` has the nodes."""
+    hint = [note("node by node: `pixsearch export FILE.onnx --check`, or the report")] if checks else []
+    return [*(Text(w.printable(check.words)) for check in checks), *hint]
 
 
 def check_table(check: Checked, width: int) -> Group:
