@@ -17,8 +17,9 @@ INSTALLED := $(VENV)/.installed
 PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format search train prune export bench report clean \
-	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-quantization benchmark-demo benchmark-workers
+.PHONY: help setup demo targets test check format search train prune export bench report clean \
+	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-guidance benchmark-vega benchmark-quantization benchmark-demo benchmark-workers \
+	benchmark-ranking benchmark-arm-ncnn benchmark-arm
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -37,6 +38,9 @@ setup: $(INSTALLED)  ## Make .venv and install pixsearch with everything pinned
 
 demo: setup  ## The main job on sample_images: search, train, prune, export, bench, report (8 minutes)
 	$(BIN)/pixsearch run sample_images/demo.yaml --out runs/demo --again
+
+targets: setup  ## What the bench targets arm64, ssh and adb need, fetched into the user's cache
+	$(BIN)/pixsearch target setup arm64
 
 test: setup  ## The test suite
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
@@ -82,6 +86,13 @@ benchmark-data: setup  ## Index and cache of 800 2K photos: time, memory, disk
 benchmark-hypervolume: setup  ## nsga2 against random (DATA=..., VAL=...); resumes row by row
 	$(BIN)/python benchmarks/search_hypervolume.py --data $(DATA) --val $(VAL)
 
+benchmark-guidance: setup  ## esr-ea with and without credits against random, in erdb (DATA=..., VAL=...); resumes row by row
+	$(BIN)/python benchmarks/search_hypervolume.py --data $(DATA) --val $(VAL) --space erdb --strategies esr-ea esr-ea-unguided random \
+		--results benchmarks/results/search_hypervolume_erdb.json
+
+benchmark-vega: setup  ## Candidates a minute of esr-ea against Vega's (VEGA=.../bin/vega); resumes row by row
+	$(BIN)/python benchmarks/vega_speed.py --vega $(VEGA)
+
 benchmark-quantization: setup  ## What int8 costs, with and without training for it (DATA=..., SET5=..., B100=...); resumes row by row
 	$(BIN)/python benchmarks/quantization.py --data $(DATA) --set Set5=$(SET5) --set B100=$(B100)
 
@@ -90,6 +101,15 @@ benchmark-demo: setup  ## The demo's wall time by stage
 
 benchmark-workers: setup  ## Candidates a minute in one process, in a pool and on Ray
 	$(BIN)/python benchmarks/search_workers.py
+
+benchmark-ranking: setup  ## Do shared weights rank networks of one cost (DATA=..., VAL=...); resumes row by row
+	$(BIN)/python benchmarks/supernet_ranking.py --data $(DATA) --val $(VAL)
+
+benchmark-arm-ncnn: targets  ## Modelled against published latency: nine networks on nine boards and phones (NCNN=its networks); resumes row by row
+	$(BIN)/python benchmarks/arm_ncnn.py --params $(NCNN)
+
+benchmark-arm: targets  ## Outputs and modelled latency of one network on emulated Arm cores, float and int8; resumes row by row
+	$(BIN)/python benchmarks/arm_formats.py
 
 clean:  ## Remove what the targets above made, but for .venv and runs
 	rm -rf build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""Hypervolume over CPU time: nsga2 against random search, their fronts retrained alike before they are compared.
+"""Hypervolume over CPU time: strategies against random search, their fronts retrained alike before they are compared.
 
 Every row is one search with one seed. It is given the same CPU time; at a few moments of it the front (at most so many members,
 evenly spread over cost) is kept, and every member that is on one of these fronts is trained from scratch for the same number of
@@ -8,6 +8,8 @@ stopped at any moment and goes on where it was.
 
     python benchmarks/search_hypervolume.py --data photos/train --val photos/B100 --search-minutes 6 --retrain-steps 3000
     python benchmarks/search_hypervolume.py --data photos/train --val photos/B100 --rows
+    python benchmarks/search_hypervolume.py --data photos/train --val photos/B100 --space erdb \
+        --strategies esr-ea esr-ea-unguided random --results search_hypervolume_erdb.json
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ from pixsearch.train.validate import score_baseline, validate
 from pixsearch.units import parse_count
 
 HERE = Path(__file__).parent
-STRATEGIES = ("nsga2", "random")
+UNGUIDED = "esr-ea-unguided"
 Json = dict[str, Any]
 
 
@@ -72,6 +74,10 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, nargs="+", help="photos to train on")
     parser.add_argument("--val", type=Path, required=True, nargs="+", help="photos to score on")
     parser.add_argument("--scale", type=int, default=2)
+    parser.add_argument("--space", default="mobile")
+    parser.add_argument(
+        "--strategies", nargs="+", default=["nsga2", "random"], help=f"names of strategies, or {UNGUIDED}: esr-ea without credits"
+    )
     parser.add_argument("--bound", default="2.5G", help="multiply-adds for 720p")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--search-minutes", type=float, default=6.0, help="CPU minutes of each search")
@@ -90,8 +96,9 @@ def read_options() -> argparse.Namespace:
 def protocol(options: argparse.Namespace) -> Json:
     """What every row of one file has in common."""
     names = ("scale", "bound", "search_minutes", "proxy_steps", "population", "moments", "members", "retrain_steps", "threads")
+    space = {} if options.space == "mobile" else {"space": options.space}  # results of older runs have none
     folders = {name: [path.name for path in getattr(options, name)] for name in ("data", "val")}
-    return {**folders, **{name: getattr(options, name) for name in names}}
+    return {**folders, **space, **{name: getattr(options, name) for name in names}}
 
 
 def load_results(options: argparse.Namespace) -> Json:
@@ -114,7 +121,7 @@ def run_rows(bench: Bench) -> None:
         bench.results["baseline"] = {"name": bench.task.baseline_name, "psnr_db": scores["psnr_db"], "ssim": scores["ssim"]}
     with graceful_interrupt():
         for seed in options.seeds:  # one seed of each first, so that a part of the table is a comparison already
-            for strategy in STRATEGIES:
+            for strategy in options.strategies:
                 run_row(bench, data, strategy, seed)
 
 
@@ -139,14 +146,16 @@ def search(bench: Bench, data: Data, strategy: str, seed: int) -> Json:
     options = bench.options
     settings = {"proxy_steps": options.proxy_steps, "population": options.population}
     config = SearchConfig(
-        strategy=strategy,
+        strategy=strategy.removesuffix("-unguided"),
+        guidance=strategy != UNGUIDED,
+        space=options.space,
         seed=seed,
         objectives=("psnr", f"macs_720p<={options.bound}"),
         budget_s=options.search_minutes * 60,
         threads=options.threads,
         **{name: value for name, value in settings.items() if value is not None},
     )
-    run = options.work / f"{strategy}-{seed}"
+    run = options.work / (f"{strategy}-{seed}" if options.space == "mobile" else f"{options.space}-{strategy}-{seed}")
     with Stage(run, "search", config, resume=(run / "search" / "events.jsonl").exists()) as stage:
         search_stage(data, bench.task, config, stage, clock=cpu_seconds)
     events = list(read_events(run / "search" / "events.jsonl"))
@@ -201,7 +210,7 @@ def table(results: Json, options: argparse.Namespace) -> str:
     minutes = [options.search_minutes * n / options.moments for n in range(1, options.moments + 1)]
     heads = ["strategy", "seed", "candidates", "proxy volume", *(f"retrained, {m:.3g} CPU min" for m in minutes)]
     lines = [heads, ["---"] * len(heads)]
-    for strategy in STRATEGIES:
+    for strategy in options.strategies:
         volumes = []
         for seed in options.seeds:
             row = results["rows"].get(f"{strategy}/{seed}", {})

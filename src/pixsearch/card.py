@@ -11,17 +11,21 @@ from pixsearch.signature import Signature
 
 KEY = "pixsearch"
 
+IOS = ("float", "uint8-nhwc")
+"""What an exported file can take and give; `ModelCard` says what each means."""
+
 
 @dataclass(frozen=True)
 class ModelCard:
     """All that is said about a model beside its weights.
 
     `name` is what tables show (`3fa9c2d1`, `fsrcnn`); `stage` what was done (`trained`, `pruned`, `qat`, `pruned qat`);
-    `precision` `float` or `int8`. `genotype` is the architecture's JSON with its `space`. `multiple`: input height and width
-    must be multiples of it (inference pads and crops). `receptive_radius`: input pixels around a pixel that its output depends
-    on, so tiles that overlap by as much are exact. `macs_720p` counts multiply-adds for a 1280×720 output. `training` and
+    `precision` `float`, `fp16`, `int8` or `a16w8`. `genotype` is the architecture's JSON with its `space`. `multiple`: input height
+    and width must be multiples of it (inference pads and crops). `receptive_radius`: input pixels around a pixel that its output
+    depends on, so tiles that overlap by as much are exact. `macs_720p` counts multiply-adds for a 1280×720 output. `training` and
     `calibration` are the records of how the weights and the quantization came to be; a model that was trained for int8 has its
-    scheme and ranges in `calibration`.
+    scheme and ranges in `calibration`. Of an exported file, `io` is what it takes and gives: `float` planes (N, C, H, W), or
+    `uint8-nhwc` samples (N, H, W, C), 255 for a port's upper end; `shape` is the one (height, width) it takes, None for any.
     """
 
     name: str
@@ -35,6 +39,8 @@ class ModelCard:
     params: int
     training: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
+    io: str = IOS[0]
+    shape: tuple[int, int] | None = None
 
     def _check(self) -> None:
         """Refuse values that nothing downstream could work with; raises ValueError."""
@@ -52,12 +58,22 @@ class ModelCard:
         ):
             if not isinstance(getattr(self, name), kind):
                 raise ValueError(f"`{name}` is {getattr(self, name)!r}")
+        if self.io not in IOS:
+            raise ValueError(f"`io` is {self.io!r}")
+        if self.shape is not None and not (len(self.shape) == 2 and all(type(side) is int and side > 0 for side in self.shape)):
+            raise ValueError(f"`shape` is {self.shape!r}")
 
     @property
     def label(self) -> str:
-        """What a table calls this model: `3fa9c2d1 float`, `3fa9c2d1 pruned`, `3fa9c2d1 pruned qat int8`."""
+        """What a table calls this model: `3fa9c2d1 float`, `3fa9c2d1 pruned`, `3fa9c2d1 pruned qat int8 360x640`."""
         plain = self.precision == "float" and self.later_stages
-        return " ".join([self.name, *self.later_stages, *([] if plain else [self.precision])])
+        return " ".join([self.name, *self.later_stages, *([] if plain else [self.precision]), *self.form])
+
+    @property
+    def form(self) -> list[str]:
+        """What sets an exported file apart from the plain one of its precision: `uint8-nhwc`, `360x640` (height first)."""
+        shape = [] if self.shape is None else [f"{self.shape[0]}x{self.shape[1]}"]
+        return [*([] if self.io == IOS[0] else [self.io]), *shape]
 
     @property
     def later_stages(self) -> list[str]:
@@ -77,7 +93,9 @@ class ModelCard:
         """The card in `text`; `DataError` naming `source` when it is not one."""
         try:
             data = json.loads(text)
-            card = cls(**{**data, "signature": Signature.from_json(data["signature"])})
+            signature = Signature.from_json(data["signature"])
+            shape = None if data.get("shape") is None else tuple(data["shape"])
+            card = cls(**{**data, "signature": signature, "shape": shape})
             card._check()
             return card
         except (ValueError, KeyError, TypeError, DataError) as error:

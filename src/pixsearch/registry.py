@@ -60,17 +60,43 @@ TASKS = Registry(
     },
 )
 
-SPACES = Registry("space", {"mobile": "pixsearch.space.mobile:MobileSpace", "reference": "pixsearch.space.reference:ReferenceSpace"})
+SPACES = Registry(
+    "space",
+    {
+        "mobile": "pixsearch.space.mobile:MobileSpace",
+        "erdb": "pixsearch.space.erdb:ErdbSpace",
+        "reference": "pixsearch.space.reference:ReferenceSpace",
+    },
+)
 
 BUILDERS = Registry(
-    "network builder", {"mobile": "pixsearch.nn.mobile:build_mobile", "reference": "pixsearch.nn.reference:build_reference"}
+    "network builder",
+    {
+        "mobile": "pixsearch.nn.mobile:build_mobile",
+        "erdb": "pixsearch.nn.erdb:build_erdb",
+        "reference": "pixsearch.nn.reference:build_reference",
+    },
 )
 
 STRATEGIES = Registry(
-    "strategy", {"random": "pixsearch.search.strategies.random:RandomSearch", "nsga2": "pixsearch.search.strategies.nsga2:Nsga2"}
+    "strategy",
+    {
+        "random": "pixsearch.search.strategies.random:RandomSearch",
+        "nsga2": "pixsearch.search.strategies.nsga2:Nsga2",
+        "esr-ea": "pixsearch.search.strategies.esr_ea:EsrEa",
+        "cars": "pixsearch.search.strategies.cars:Cars",
+    },
 )
 
-TARGETS = Registry("target", {"local": "pixsearch.bench.targets.local:LocalTarget"})
+TARGETS = Registry(
+    "target",
+    {
+        "local": "pixsearch.bench.targets.local:LocalTarget",
+        "arm64": "pixsearch.bench.targets.arm64:Arm64Target",
+        "ssh": "pixsearch.bench.targets.ssh:SshTarget",
+        "adb": "pixsearch.bench.targets.adb:AdbTarget",
+    },
+)
 
 EXECUTORS = Registry(
     "executor",
@@ -81,4 +107,12 @@ EXECUTORS = Registry(
     },
 )
 
-SCHEMES = Registry("quantization scheme", {"arm": "pixsearch.export.scheme:ARM", "portable": "pixsearch.export.scheme:PORTABLE"})
+SCHEMES = Registry(
+    "quantization scheme",
+    {
+        "portable": "pixsearch.export.scheme:PORTABLE",
+        "arm": "pixsearch.export.scheme:ARM",
+        "nnapi": "pixsearch.export.scheme:NNAPI",
+        "x86": "pixsearch.export.scheme:X86",
+    },
+)

@@ -12,7 +12,7 @@ Color = Literal["y", "rgb"]
 
 @dataclass(frozen=True)
 class Port:
-    """One named array of shape (N, channels, H, W), float32, with values from `low` to `high`."""
+    """One named array of shape (N, channels, H, W), float32, with values from `low` to `high`, but for noise, which may lie beyond."""
 
     name: str
     channels: int

@@ -9,6 +9,7 @@ from pixsearch.errors import UsageError
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _COUNTS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+MOST_PIXELS = 100_000_000
 _NUMBER = re.compile(r"^\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z]*)\s*$")
 
 
@@ -50,6 +51,16 @@ def parse_size(text: str) -> tuple[int, int]:
     if match is None:
         raise UsageError(f"`{text}` is not a size. Write width and height as `1280x720`.")
     return int(match[2]), int(match[1])
+
+
+def parse_shape(text: str) -> tuple[int, int]:
+    """(height, width) of `360x640`, a tensor's sides, which name the height first."""
+    match = re.fullmatch(r"\s*([1-9][0-9]*)[x×]([1-9][0-9]*)\s*", text)
+    if match is None or int(match[1]) * int(match[2]) > MOST_PIXELS:
+        raise UsageError(
+            f"`{text}` is not the shape of an input. Write height and width as `360x640`, {MOST_PIXELS // 10**6} megapixels at most."
+        )
+    return int(match[1]), int(match[2])
 
 
 def format_count(number: float) -> str:

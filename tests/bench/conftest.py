@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pixsearch.card import KEY, ModelCard
 from pixsearch.pixels.files import read_picture, write_picture
+
+from .machines import adbd, sshd
 
 Export = Callable[..., Path]
 
@@ -65,3 +67,18 @@ def photos(sample_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     for name, top, left in (("astronaut", 0, 120), ("chelsea", 60, 100), ("coffee", 100, 200)):
         write_picture(folder / f"{name}.png", read_picture(sample_images / f"{name}.png")[top : top + 141, left : left + 197])
     return folder
+
+
+@pytest.fixture(scope="session")
+def ssh_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """How ssh reaches a server of this session's own on loopback."""
+    with sshd(tmp_path_factory.mktemp("sshd")) as options:
+        yield options
+
+
+@pytest.fixture(scope="session")
+def adb_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A program `adb` that reaches a device of this session's own."""
+    tools = {"getprop": 'test "$1" = ro.product.model && echo Pretend 1', "dumpsys": "echo '  temperature: 251'"}
+    with adbd(tmp_path_factory.mktemp("adbd"), tools) as program:
+        yield program

@@ -49,7 +49,7 @@ def test_huge_pictures_give_the_same_by_windows(pairs, export, monkeypatch, colo
     method = model_method(OnnxModel.open(export(color=color)), task)
     whole = method(pairs["coffee"].inputs)
     monkeypatch.setattr(a, "WHOLE_PIXELS", 100)
-    monkeypatch.setattr(a, "window_side", lambda card: 32 * card.multiple)
+    monkeypatch.setattr(a, "window_of", lambda card: (32 * card.multiple,) * 2)
     np.testing.assert_allclose(method(pairs["coffee"].inputs), whole, atol=1e-5)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from pixsearch.errors import DataError, MachineError, UsageError
 from pixsearch.infer.session import OnnxModel
 from pixsearch.registry import TARGETS
 
-EXAMPLES = {"local": "local"}
-"""How each registered target is named on the machine that runs the tests."""
+from .machines import require
+
+EXAMPLES = ("local", "arm64", "ssh", "adb")
+"""Every registered target; the fixture of that name opens it on the machine that runs the tests."""
 
 ONCE = Repeat(warmup=0, count=1)
 
@@ -23,9 +26,32 @@ def test_every_registered_target_is_put_to_the_test():
     assert set(EXAMPLES) == set(TARGETS.names())
 
 
-@pytest.fixture(params=sorted(EXAMPLES))
+@pytest.fixture(params=EXAMPLES)
 def target(request) -> Target:
-    return open_target(EXAMPLES[request.param])
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def local() -> Target:
+    return open_target("local")
+
+
+@pytest.fixture
+def arm64() -> Target:
+    require("arm64")
+    return open_target("arm64:a76")
+
+
+@pytest.fixture
+def ssh(ssh_options, monkeypatch) -> Target:
+    monkeypatch.setenv("PIXSEARCH_SSH_OPTIONS", ssh_options)
+    return open_target("ssh:127.0.0.1")
+
+
+@pytest.fixture
+def adb(adb_program, monkeypatch) -> Target:
+    monkeypatch.setenv("PATH", f"{adb_program.parent}:{os.environ['PATH']}")
+    return open_target("adb:127.0.0.1:5555")
 
 
 @pytest.fixture
@@ -35,7 +61,7 @@ def inputs(model):
 
 class TestTarget:
     def test_it_says_what_it_is(self, target):
-        assert target.label.startswith(target.name)
+        assert target.label.partition(":")[0].split()[0] == target.name
         assert len(target.label) > len(target.name)
         assert isinstance(target.modelled, bool)
 
@@ -56,8 +82,8 @@ class TestTarget:
         assert isinstance(measured, Measurement)
         assert len(measured.latencies_ms) == 7
         assert all(0 < value < 60_000 for value in measured.latencies_ms)
-        assert 0 < measured.load_ms < 60_000
-        assert measured.modelled is target.modelled
+        assert (measured.modelled is not None) is target.modelled
+        assert measured.load_ms is None if target.modelled else 0 < measured.load_ms < 60_000
         assert measured.provider
         assert measured.runtime
         assert measured.threads == 1
@@ -65,9 +91,9 @@ class TestTarget:
     def test_memory_is_the_models_own(self, target, model, inputs):
         with target.prepare(model, 1) as prepared:
             small = prepared.run(inputs, ONCE)
+            if small.peak_bytes is None:
+                pytest.skip(f"{target.label} cannot tell its memory")
             large = prepared.run(noise(OnnxModel.open(model).card.signature, 720, 1280), ONCE)
-        if small.peak_bytes is None:
-            pytest.skip(f"{target.label} cannot tell its memory")
         assert small.runtime_bytes <= small.peak_bytes < large.peak_bytes
         # The large frame's four-channel activations alone are 2 × 14.7 MB.
         assert large.peak_bytes - small.peak_bytes > 20e6
@@ -87,7 +113,8 @@ class TestTarget:
     def test_a_settled_median_ends_it(self, target, model, inputs):
         with target.prepare(model, 1) as prepared:
             assert len(prepared.run(inputs, Repeat(warmup=0, count=50, least=5, spread=1e9)).latencies_ms) == 5
-            assert len(prepared.run(inputs, Repeat(warmup=0, count=12, least=5, spread=0.0)).latencies_ms) == 12
+            unsettled = len(prepared.run(inputs, Repeat(warmup=0, count=12, least=5, spread=0.0)).latencies_ms)
+        assert 5 < unsettled <= 12 if target.modelled else unsettled == 12  # modelled runs may be alike to the last instruction
 
     def test_several_may_be_open_and_take_turns(self, target, export):
         files = [export(seed=1), export(seed=2)]

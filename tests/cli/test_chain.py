@@ -24,7 +24,7 @@ pick: "best-under:macs_720p<=400M"
 train: {steps: 400}
 prune: {keep_macs: 0.7}
 finetune: {steps: 100}
-export: {int8: true, gate_db: 1.0}
+export: {int8: true, scheme: portable, check: true, gate_db: 1.0}
 bench: {repeats: 3, rounds: 1, warmup: 1, size: 320x180, crops: 2}
 """
 

@@ -31,6 +31,18 @@ def test_tables_call_it_by_what_was_done(stage: str, precision: str, label: str)
     assert CARD.with_(stage=stage, precision=precision).label == label
 
 
+def test_what_a_file_takes_survives_json_and_stands_in_its_label() -> None:
+    card = CARD.with_(precision="int8", io="uint8-nhwc", shape=(360, 640))
+    assert ModelCard.loads(card.dumps(), "x.onnx") == card
+    assert card.label == "3fa9c2d1 int8 uint8-nhwc 360x640"
+
+
+def test_a_card_of_before_there_were_ports_takes_floats_of_any_size() -> None:
+    data = json.loads(CARD.dumps())
+    del data["io"], data["shape"]
+    assert ModelCard.loads(json.dumps(data), "x.onnx") == CARD
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -39,6 +51,10 @@ def test_tables_call_it_by_what_was_done(stage: str, precision: str, label: str)
         lambda d: d.update(extra=1),
         lambda d: d.update(multiple=0),
         lambda d: d.update(genotype=None),
+        lambda d: d.update(io="uint8"),
+        lambda d: d.update(shape=[360]),
+        lambda d: d.update(shape=[360, 0]),
+        lambda d: d.update(shape=360),
     ],
 )
 def test_a_damaged_card_names_its_file(damage) -> None:  # type: ignore[no-untyped-def]

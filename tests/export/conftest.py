@@ -35,7 +35,8 @@ def make() -> Make:
     def made(what: str | dict[str, Any], *, scale: int = 2, color: str = "y", seed: int = 1) -> tuple[Network, ModelCard]:
         signature = make_task("sr", scale, color).signature  # type: ignore[arg-type]
         genes = {"space": "mobile", "head": "plain", "skip": "nearest", "tail": 3}
-        genotype = named(what, signature)[1] if isinstance(what, str) else read_genotype({**genes, **what}, signature)[1]
+        written = what if isinstance(what, str) or "space" in what else {**genes, **what}
+        genotype = named(written, signature)[1] if isinstance(written, str) else read_genotype(written, signature)[1]
         network = deploy(build(genotype, signature, seed=seed)).eval()
         return network, make_card(network, name="net", stage="trained")
 

@@ -54,6 +54,16 @@ def test_the_network_stays_the_same(make, tmp_path, layers, pairs):
         np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(other).max())
 
 
+def test_kernels_that_are_used_several_times_stay_the_same(make, tmp_path):
+    blocks = [{"kind": "context", "convs": 2, "growth": 4, "width": 8}]
+    network, card = make({"space": "erdb", "blocks": blocks, "width": 8})
+    model = read_model(export_float(unbalanced(network), card, tmp_path / "a.onnx"))
+    before = outputs(model)
+    assert equalize(model, CROPS) >= 1
+    for one, other in zip(outputs(model), before, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(other).max())
+
+
 def test_channels_become_alike(make, tmp_path):
     network, card = make({"layers": [layer("conv3", "leaky"), layer("conv3", "relu")]})
     model = read_model(export_float(unbalanced(network), card, tmp_path / "a.onnx"))

@@ -116,6 +116,14 @@ def test_strided_and_kept_layers_stay():
     assert all((values == before[name]).all() for name, values in constants(model).items())
 
 
+def test_layers_that_share_their_weights_stay():
+    model = chain(((4, 4, 3, 3), {"pads": [1] * 4}, True), ((4, 4, 3, 3), {"pads": [1] * 4}, True), act="Relu")
+    model.graph.node[2].input[1] = "w0"
+    before = constants(model)
+    assert refit(model, CROPS, best_ranges(model, histograms(model, CROPS)), ARM, set(), 0) == 0
+    assert all((values == before[name]).all() for name, values in constants(model).items())
+
+
 def test_a_wide_layer_gains_on_the_fewer_pixels_it_is_fitted_on():
     """Wide layers have many unknowns, so they see fewer pixels; still enough."""
     aim = chain(((48, 4, 3, 3), {"pads": [1] * 4}, True), ((48, 48, 3, 3), {"pads": [1] * 4}, True), act="Relu")

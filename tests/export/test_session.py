@@ -78,7 +78,10 @@ def test_a_missed_gate_leaves_no_int8_file(model, photos, tmp_path):
     assert left == {"net.onnx"}
     events = list(read_events(tmp_path / "run" / "export" / "events.jsonl"))
     assert [event["file"] for event in exported(events)] == ["net.onnx"]
+    [found] = [event for event in events if event["kind"] == "sensitivity"]
+    assert (found["file"], found["limit_db"], len(found["layers"])) == ("net.int8.onnx", 1e-6, 4)
     assert events[-1]["kind"] == "stopped"
+    assert all(layer["layer"] in events[-1]["error"] for layer in found["layers"])
 
 
 def test_one_photo_serves_both_and_that_is_said(model, photos, tmp_path):
@@ -137,6 +140,63 @@ def test_no_file_of_an_earlier_try_stands_in_for_one_that_missed(model, photos, 
     assert {file.name for file in (tmp_path / "run" / "export").glob("*onnx*")} == {"net.onnx"}
 
 
+def test_all_precisions_for_camera_buffers_of_any_size_and_of_one(model, photos, tmp_path):
+    settings = {"fp16": True, "int8": True, "a16w8": True, "scheme": "portable", "io": "uint8-nhwc", "shapes": "48x64"}
+    files, events = run(tmp_path / "run", [model], calibrate=photos, gate_db=0.3, **settings)
+    forms = [("float", ""), ("fp16", ".fp16"), ("int8", ".int8"), ("a16w8", ".a16w8")]
+    names = [f"net{part}.uint8-nhwc{shape}.onnx" for _, part in forms for shape in ("", ".48x64")]
+    assert [file.name for file in files] == names
+    done = {event["file"]: event for event in exported(events)}
+    assert [done[name]["precision"] for name in names] == [precision for precision, _ in forms for _ in range(2)]
+    assert [done[name]["shape"] for name in names[:2]] == [None, [48, 64]]
+    assert {event["io"] for event in done.values()} == {"uint8-nhwc"}
+    assert (done[names[4]]["format"], done[names[6]]["format"]) == ("U8U8 QDQ, per tensor", "U16S8 QDQ, per channel")
+    assert (done[names[4]]["opset"], done[names[6]]["opset"]) == (18, 21)
+    assert done[names[6]]["loss_db"] < 0.02
+    for file in files:
+        card = OnnxModel.open(file).card
+        assert (card.precision, card.io, card.shape) == (
+            done[file.name]["precision"],
+            "uint8-nhwc",
+            (48, 64) if ".48x64." in file.name else None,
+        )
+    assert not list((tmp_path / "run" / "export").glob("*.data"))  # one file, nothing beside it
+
+
+def test_checked_for_phones_and_warned_of_prices(make, photos, tmp_path):
+    network, card = make({"layers": [{"op": "conv3", "act": "prelu", "width": 4}]})
+    save_model(tmp_path / "prelu.safetensors", network, card)
+    settings = {"int8": True, "scheme": "nnapi", "check": True, "nnapi_level": 28, "shapes": ["36x48"], "gate_db": 5}
+    _, events = run(tmp_path / "run", [tmp_path / "prelu.safetensors"], calibrate=photos, **settings)
+    checks = {event["file"]: event for event in events if event["kind"] == "checked"}
+    assert set(checks) == {event["file"] for event in exported(events)}
+    assert checks["net.int8.onnx"]["taken"]["NNAPI"] == 0
+    fixed = checks["net.36x48.onnx"]
+    assert (fixed["level"], fixed["taken"]) == (28, {"CPU": fixed["nodes"], "XNNPACK": 2, "NNAPI": fixed["nodes"] - 1})
+    [prelu] = [one for one in fixed["operators"] if one["operator"] == "PRelu"]
+    assert prelu["refused"]["nnapi"] == "only from feature level 29 on"
+    [price] = [event["text"] for event in events if event["kind"] == "warning"]
+    assert "497 Mcycles" in price
+
+
+def test_nnapi_without_a_shape_is_warned_of(pruned, tmp_path):
+    _, events = run(tmp_path / "run", [pruned], scheme="nnapi")
+    assert ["--shape" in event["text"] for event in events if event["kind"] == "warning"] == [True]
+
+
+def test_a_shape_that_does_not_fit_is_refused_before_int8_is_made(make, photos, tmp_path):
+    network, card = make({"layers": [{"op": "conv3", "act": "relu", "width": 4}], "head": "s2d"})
+    save_model(tmp_path / "folded.safetensors", network, card)
+    with pytest.raises(UsageError, match="`--shape 48x66`"):
+        run(tmp_path / "run", [tmp_path / "folded.safetensors"], shapes=["47x65"])
+
+
+@pytest.mark.parametrize("text", ["360", "0x640", "ax5", "99999x99999"])
+def test_what_is_no_shape(text):
+    with pytest.raises(ValueError, match="Write height and width as `360x640`"):
+        ExportConfig(shapes=[text])
+
+
 def test_settings_are_plain_json(photos):
-    config = ExportConfig(int8=True, calibrate=photos)
+    config = ExportConfig(int8=True, calibrate=photos, shapes="360x640, 720x1280", io="uint8-nhwc")
     assert ExportConfig.model_validate(json.loads(json.dumps(config.to_json()))) == config

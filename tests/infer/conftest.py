@@ -21,6 +21,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "bottleneck": {
         "layers": [{"op": "dw5", "width": 6, "act": "relu"}, {"op": "ib3", "width": 6, "act": "leaky", "hidden": 9, "residual": True}]
     },
+    "blocks": {
+        "space": "erdb",
+        "blocks": [{"kind": kind, "convs": 2, "growth": 4, "width": 4} for kind in ("context", "group", "shrink")],
+        "width": 4,
+    },
     "wide": {"layers": [{"op": "conv1", "width": 64, "act": "relu"}] * 2, "tail": 1},
 }
 
@@ -41,7 +46,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
         key = (kind, scale, color)
         if key not in opened:
             task = make_task("sr", scale, color)  # type: ignore[arg-type]
-            genes = {"space": "mobile", "head": "plain", "skip": "nearest", "tail": 3, **KINDS[kind]}
+            mobile = {"space": "mobile", "head": "plain", "skip": "nearest", "tail": 3}
+            genes = KINDS[kind] if "space" in KINDS[kind] else {**mobile, **KINDS[kind]}
             network = build(read_genotype(genes, task.signature)[1], task.signature, seed=1)
             card = make_card(network, name=kind, stage="trained")
             opened[key] = OnnxModel.open(export_float(network, card, folder / f"{kind}-{scale}-{color}.onnx"))

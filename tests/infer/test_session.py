@@ -10,7 +10,8 @@ import pytest
 
 from pixsearch.card import KEY
 from pixsearch.errors import DataError
-from pixsearch.infer.session import OnnxModel, pad_to_multiple
+from pixsearch.infer.ports import pad_to_multiple
+from pixsearch.infer.session import OnnxModel
 
 
 def rewritten(model, path: Path, metadata: dict[str, str]) -> Path:

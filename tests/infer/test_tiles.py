@@ -47,7 +47,7 @@ def windowed(model, picture, window):
     task = task_for(model.card.signature)
     scale = task.scale
     result = np.zeros((picture.shape[0] * scale, picture.shape[1] * scale, 3), np.uint8)
-    for rows, columns, part in run_windows(model, {"input": picture}, task.encode, task.decode, window):
+    for rows, columns, part in run_windows(model, {"input": picture}, task.encode, task.decode, (window, window)):
         result[rows, columns] = part
     return result
 
@@ -63,7 +63,7 @@ def difference(a, b):
 
 
 @pytest.mark.parametrize("color", ["y", "rgb"])
-@pytest.mark.parametrize("kind", ["plain", "s2d", "bicubic", "bottleneck"])
+@pytest.mark.parametrize("kind", ["plain", "s2d", "bicubic", "bottleneck", "blocks"])
 @settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_windows_equal_the_whole(models, photo, kind, color, data):
@@ -76,7 +76,7 @@ def test_windows_equal_the_whole(models, photo, kind, color, data):
     assert difference(windowed(model, picture, window), whole(model, picture)) <= 1
 
 
-@pytest.mark.parametrize("kind", ["plain", "s2d", "bottleneck"])
+@pytest.mark.parametrize("kind", ["plain", "s2d", "bottleneck", "blocks"])
 def test_too_small_a_margin_would_show(models, photo, kind, monkeypatch):
     model = models(kind)
     monkeypatch.setattr(tiles, "margin_of", lambda card: 0)

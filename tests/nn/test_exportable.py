@@ -15,6 +15,7 @@ import torch
 from pixsearch.nn.build import Network, build
 from pixsearch.signature import Port, Signature
 from pixsearch.space.chain import ACTS, CONVS, HEADS, OPS, SEPARABLES, SKIPS
+from pixsearch.space.erdb import ErdbSpace
 from pixsearch.space.mobile import MobileSpace
 from pixsearch.space.named import named
 
@@ -93,6 +94,15 @@ def check(network: Network, step: int) -> None:
 def test_chains(layers, head, skip, scale, channels):
     space = MobileSpace(signature(scale, channels))
     genotype = space.parse({"layers": layers, "head": head, "skip": skip})
+    check(shake(build(genotype, space.signature)), space.multiple(genotype))
+
+
+@pytest.mark.parametrize("skip", SKIPS)
+@pytest.mark.parametrize(("kinds", "scale", "channels"), [(("shrink", "group"), 3, 3), (("group", "context"), 2, 1)])
+def test_dense_blocks(kinds, skip, scale, channels):
+    space = ErdbSpace(signature(scale, channels))
+    blocks = [{"kind": kind, "convs": 4, "growth": 4, "width": width} for kind, width in zip(kinds, (16, 8), strict=True)]
+    genotype = space.parse({"blocks": blocks, "width": 8, "skip": skip})
     check(shake(build(genotype, space.signature)), space.multiple(genotype))
 
 

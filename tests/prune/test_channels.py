@@ -18,6 +18,7 @@ from pixsearch.nn.cost import count_macs, count_params
 from pixsearch.prune.channels import LEAST, groups, importance, narrowed, plan, slice_network
 from pixsearch.signature import Port, Signature
 from pixsearch.space.chain import ACTS
+from pixsearch.space.erdb import ErdbSpace
 from pixsearch.space.mobile import MobileGenotype, MobileSpace
 from pixsearch.space.named import named
 
@@ -295,3 +296,11 @@ def test_hand_made_networks_cannot_be_pruned(name):
     ):
         with pytest.raises(UsageError, match=f"`{name}` cannot be pruned.*`plain-mNcM`"):
             attempt()
+
+
+def test_chains_of_blocks_cannot_be_pruned():
+    blocks = ErdbSpace(signature())
+    genotype = blocks.smallest()
+    network = build(genotype, signature())
+    with pytest.raises(UsageError, match=f"`{genotype.id}` cannot be pruned: only networks of the space `mobile`"):
+        plan(network, space(), 0.5, [picture(1)])

@@ -32,7 +32,8 @@ def make() -> Make:
     def made(what: str | dict[str, Any], *, scale: int = 2, color: str = "y") -> tuple[Network, ModelCard]:
         signature = make_task("sr", scale, color).signature  # type: ignore[arg-type]
         genes = {"space": "mobile", "head": "plain", "skip": "nearest", "tail": 3}
-        genotype = named(what, signature)[1] if isinstance(what, str) else read_genotype({**genes, **what}, signature)[1]
+        written = what if isinstance(what, str) or "space" in what else {**genes, **what}
+        genotype = named(written, signature)[1] if isinstance(written, str) else read_genotype(written, signature)[1]
         branches = default_branches(what) if isinstance(what, str) else "none"
         network = build(genotype, signature, branches=branches, seed=1).eval()
         generator = torch.Generator().manual_seed(0)

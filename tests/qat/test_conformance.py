@@ -10,7 +10,7 @@ from pixsearch.export.config import ExportConfig
 from pixsearch.export.graph import Graph
 from pixsearch.export.onnx import export_float, read_model
 from pixsearch.export.quantize import quantize
-from pixsearch.export.scheme import ARM, PORTABLE
+from pixsearch.export.scheme import ARM, PORTABLE, X86
 from pixsearch.infer.session import OnnxModel
 from pixsearch.nn.modelfile import make_card
 from pixsearch.qat.prepare import ends, prepare, without_rounding
@@ -23,6 +23,12 @@ def layer(op, act, width=6, **more):
 
 
 BOTTLENECK = layer("ib3", "relu", hidden=9)
+
+
+def blocks(*kinds):
+    return {"space": "erdb", "width": 8, "blocks": [{"kind": kind, "convs": 4, "growth": 4, "width": 8} for kind in kinds]}
+
+
 MEMBERS = {
     "conv1 relu, conv3 leaky": ({"layers": [layer("conv1", "relu"), layer("conv3", "leaky")]}, 2, "y"),
     "conv5 prelu": ({"layers": [layer("conv5", "prelu")], "tail": 1}, 2, "y"),
@@ -32,6 +38,8 @@ MEMBERS = {
     "ib3 prelu, residual": ({"layers": [{**BOTTLENECK, "act": "prelu", "width": 3, "residual": True}]}, 2, "rgb"),
     "folded, nearest": ({"layers": [layer("conv3", "relu")], "head": "s2d"}, 2, "rgb"),
     "folded, bicubic": ({"layers": [layer("dw3", "hardswish")], "head": "s2d", "skip": "bicubic"}, 2, "y"),
+    "shrink, group": (blocks("shrink", "group"), 2, "y"),
+    "context": (blocks("context"), 2, "rgb"),
     "plain": ("plain-m1c4", 2, "y"),
     "ecbsr": ("ecbsr-m1c4", 2, "y"),
     "fsrcnn": ("fsrcnn", 2, "y"),
@@ -40,7 +48,7 @@ MEMBERS = {
 LEVEL = 1 / 255
 
 
-@pytest.mark.parametrize("scheme", [ARM, PORTABLE], ids=lambda scheme: scheme.name)
+@pytest.mark.parametrize("scheme", [ARM, PORTABLE, X86], ids=lambda scheme: scheme.name)
 @pytest.mark.parametrize("member", MEMBERS)
 def test_the_int8_file_is_the_network_that_was_trained(make, pictures, tmp_path, member, scheme):
     what, scale, color = MEMBERS[member]

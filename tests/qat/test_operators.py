@@ -18,6 +18,7 @@ BIAS, SLOPES = RNG.normal(size=5).astype(np.float32), RNG.random((4, 1, 1), np.f
 
 CASES = {
     "Add": ([RNG.random((1, 4, 6, 8), np.float32)], {}),
+    "AveragePool": ([], {"kernel_shape": [2, 2], "strides": [2, 2]}),
     "Clip": ([np.float32(-0.2), np.float32(0.4)], {}),
     "Concat": ([RNG.random((1, 3, 6, 8), np.float32)], {"axis": 1}),
     "Conv": ([KERNEL, BIAS], {"pads": [1, 1, 1, 1]}),

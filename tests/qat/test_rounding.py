@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnxruntime.quantization.quant_utils import compute_scale_zp, quantize_data
 
-from pixsearch.export.scheme import ARM, PORTABLE
+from pixsearch.export.scheme import ARM, PORTABLE, X86
 from pixsearch.infer.session import open_session, session_options
 from pixsearch.qat.rounding import RangeRounding, affine_step, kernel_step, rounded_bias, rounded_kernel
 
-SCHEMES = pytest.mark.parametrize("scheme", [ARM, PORTABLE], ids=lambda scheme: scheme.name)
+SCHEMES = pytest.mark.parametrize("scheme", [ARM, PORTABLE, X86], ids=lambda scheme: scheme.name)
 
 
 def by_runtime(values: np.ndarray, low: float, high: float, scheme) -> np.ndarray:

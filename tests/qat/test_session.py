@@ -35,7 +35,7 @@ def run(folder, network, card, data, task, scheme="arm", resume=False, **changes
         return qat_stage(network, card, data, task, QatConfig(scheme=scheme), config, stage)
 
 
-@pytest.fixture(scope="module", params=SCHEMES.names())
+@pytest.fixture(scope="module", params=["portable", "arm", "x86"])
 def finished(request, trained, data, task, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     return request.param, run(folder, *trained, data, task, request.param, validations=2)
@@ -112,7 +112,7 @@ def test_a_killed_training_ends_bit_for_bit_as_the_unbroken_one(trained, data, t
 
 def test_a_model_of_one_scheme_is_not_trained_in_another(finished, data, task, tmp_path):
     scheme, path = finished
-    other = next(name for name in SCHEMES.names() if name != scheme)
+    other = "portable" if scheme == "arm" else "arm"
     with pytest.raises(UsageError, match=f"trained for int8 in the scheme `{scheme}`"):
         run(tmp_path / "run", *load_model(path), data, task, other)
     config = ExportConfig(int8=True, scheme=other, calibrate=tuple(photo.path for photo in data.train.photos))

@@ -228,6 +228,22 @@ def write_export(run: Path, clock: Clock) -> None:
             file = label.replace(" float", "").replace(" pruned", "-pruned").replace(" int8", ".int8") + ".onnx"
             precision = "int8" if int8 else "float"
             stage.note("exported", label=label, file=file, precision=precision, bytes=size, opset=18, sizes=[[64, 64], [63, 97]], **proof)
+        missed = {"label": LABELS[2], "file": f"missed-{HOSTILE}.int8.onnx", "limit_db": 0.15, "loss_db": 0.31, "crops": 4}
+        layers = [
+            {"layer": "body.layers.0.0", "operators": "Conv+PRelu", "alone_db": 0.02, "spared_db": 0.3},
+            {"layer": "body.tail<b>", "operators": "Conv", "alone_db": 0.25, "spared_db": 0.04},
+        ]
+        stage.note("sensitivity", **missed, layers=layers)
+        operator = {
+            "name": "node_Conv_0<i>",
+            "operator": "Conv",
+            "form": "s8s8/channel",
+            "nodes": 5,
+            "remarks": {"cpu": "computed in float"},
+        }
+        refused = {"nnapi": "signed 8-bit activations; it takes float, u8u8"}
+        taken = {"CPU": 5, "XNNPACK": 5, "NNAPI": 0}
+        stage.note("checked", file="3fa9c2d1.int8.onnx", level=29, nodes=5, taken=taken, operators=[{**operator, "refused": refused}])
         stage.note("done")
 
 

@@ -184,3 +184,9 @@ def test_figures_stand_to_the_right(write_run: Write) -> None:
     stream = io.StringIO()
     open_console(stream).print(table([Column("ms", ["7.0", "120.0"])], 80))
     assert [line.rstrip() for line in stream.getvalue().splitlines()] == ["   ms", "  7.0", "120.0"]
+
+
+def test_an_export_says_in_a_line_what_phones_take(write_run: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = shown(write_run("export"), "export", 120, monkeypatch)
+    assert "3fa9c2d1.int8.onnx: CPU 5, XNNPACK 5, NNAPI 0 of 5 nodes (NNAPI at feature level 29)" in text
+    assert "--check" in text

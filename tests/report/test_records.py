@@ -37,6 +37,23 @@ def test_a_whole_run_has_all_its_stages(write_run: Write) -> None:
     assert run.bench.baseline.label == "bicubic"
 
 
+def test_what_export_found_out(write_run: Write) -> None:
+    run = read_run(write_run("export"))
+    [costs], [check] = run.layer_costs, run.checks
+    assert [layer[0] for layer in costs.layers] == ["body.tail<b>", "body.layers.0.0"]  # costliest first
+    assert (costs.loss_db, costs.limit_db, costs.crops) == (0.31, 0.15, 4)
+    assert check.words == "3fa9c2d1.int8.onnx: CPU 5, XNNPACK 5, NNAPI 0 of 5 nodes (NNAPI at feature level 29)"
+    assert check.operators[0][3:] == ("yes, computed in float", "yes", "signed 8-bit activations; it takes float, u8u8")
+
+
+def test_a_file_that_is_written_after_all_has_no_missed_gate(write_run: Write) -> None:
+    run = write_run("export")
+    missed = read_run(run).layer_costs[0].file
+    with (run / "export" / "events.jsonl").open("a") as file:
+        file.write(json.dumps({"kind": "exported", "time": 2e9, "label": "x", "file": missed}) + "\n")
+    assert read_run(run).layer_costs == ()
+
+
 def test_stages_that_were_never_begun_are_absent(write_run: Write) -> None:
     run = read_run(write_run("bench"))
     assert [stage.name for stage in run.stages] == ["bench"]

@@ -14,7 +14,7 @@ import pytest
 
 from pixsearch.config import Config
 from pixsearch.events import read_events
-from pixsearch.registry import EXECUTORS
+from pixsearch.registry import EXECUTORS, STRATEGIES
 from pixsearch.rundir import Stage
 from pixsearch.search.bounds import fits_bounds
 from pixsearch.search.deaths import Witness
@@ -26,9 +26,7 @@ from pixsearch.search.record import Record
 from pixsearch.search.rungs import Rungs
 from pixsearch.search.scored import Fidelity, Scored
 from pixsearch.search.strategies.base import Strategy
-from pixsearch.search.strategies.nsga2 import Nsga2
 from pixsearch.search.strategies.operators import spread_sampler
-from pixsearch.search.strategies.random import RandomSearch
 
 sys.path.insert(0, str(Path(__file__).parent))  # workers look for the toys there too
 
@@ -65,11 +63,11 @@ class Toy:
         return replace(self, **changes)
 
     def make_strategy(self) -> Strategy:
-        kinds: dict[str, type[Strategy]] = {"nsga2": Nsga2, "random": RandomSearch}
         fits = fits_bounds(self.space, self.objectives)
         sample = spread_sampler(self.space, self.objectives, fits)
         settings = {"seed": self.seed, "population": self.population, "offspring": self.offspring}
-        return kinds[self.strategy](self.space, self.objectives, fits, sample, **settings)
+        strategy: Strategy = STRATEGIES.load(self.strategy)(self.space, self.objectives, fits, sample, **settings)
+        return strategy
 
     def run(self, evaluator: Evaluator | None = None, *, resume: bool = False, **settings: Any) -> list[Scored]:
         with (

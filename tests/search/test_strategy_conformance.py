@@ -1,4 +1,4 @@
-"""What every strategy keeps, written once: fresh members within the bounds, the same for the same past."""
+"""What every strategy keeps, written once: fresh members (or parents) within the bounds, the same for the same past."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ def scores(toy: Any) -> Tell:
 
 
 def play(toy: Any, rounds: int, strategy: Strategy | None = None) -> list[Any]:
-    """All genotypes asked for in `rounds` generations."""
+    """All genotypes asked for in `rounds` generations, without the parents that are asked for again."""
     strategy = strategy or toy.make_strategy()
     asked: list[Any] = []
     for _ in range(rounds):
+        parents = list(strategy.parents)
         generation = strategy.ask(strategy.generation_size)
+        assert generation[: len(parents)] == parents
         strategy.tell(scores(toy)(generation))
-        asked += generation
+        asked += generation[len(parents) :]
     return asked
 
 
@@ -52,7 +54,8 @@ class TestStrategy:
         told = scores(toy)(toy.make_strategy().ask(8))
         whole.tell(told)
         pieces.tell(told)
-        assert whole.ask(4) == pieces.ask(1) + pieces.ask(3)
+        size = whole.generation_size
+        assert whole.ask(size) == pieces.ask(1) + pieces.ask(size - 1)
 
     def test_failed_and_infeasible_candidates_are_borne(self, toy: Any) -> None:
         strategy = toy.but(objectives="psnr>=99 macs_720p<=300M latency@local<=1ms").make_strategy()
@@ -60,7 +63,7 @@ class TestStrategy:
         for number in range(4):
             asked = strategy.ask(strategy.generation_size)
             strategy.tell([Scored(g, error="RuntimeError: no") if number == 0 else Scored(g, slow) for g in asked])
-        assert len(strategy.ask(4)) == 4
+        assert len(strategy.ask(strategy.generation_size)) == len(strategy.parents) + 4
 
     def test_an_exhausted_space_ends_the_asking(self, toy: Any, tiny: Any) -> None:
         tiny.strategy = toy.strategy
@@ -68,7 +71,7 @@ class TestStrategy:
         asked = play(tiny, 20, strategy)
         assert len(asked) == len(set(asked)) <= 16
         assert len(asked) >= 14
-        assert strategy.ask(4) == []
+        assert strategy.ask(strategy.generation_size) == list(strategy.parents)
 
     def test_a_strategy_is_told_nothing_without_harm(self, toy: Any) -> None:
         strategy = toy.make_strategy()
@@ -79,4 +82,5 @@ class TestStrategy:
         strategy = toy.make_strategy()
         assert strategy.generation_size == 8
         strategy.tell(scores(toy)(strategy.ask(8)))
-        assert strategy.generation_size == 4
+        assert strategy.generation_size == len(strategy.parents) + 4
+        assert bool(strategy.parents) == strategy.shares_weights

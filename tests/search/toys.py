@@ -18,7 +18,7 @@ from pixsearch.search.bounds import closed_form
 from pixsearch.search.evaluators.base import Evaluator, RecordedLatency
 from pixsearch.search.scored import Fidelity, Scored
 from pixsearch.signature import Port, Signature
-from pixsearch.space.base import Genotype, Space
+from pixsearch.space.base import BlockSpace, Genotype
 
 LATENCY = "latency@local/1280x720/float/1t"
 SIGNATURE = Signature("sr", 2, "y", (Port("input", 1),), Port("output", 1))
@@ -35,10 +35,11 @@ class Word(Genotype):
         return {"digits": list(self.digits)}
 
 
-class ToySpace(Space[Word]):
-    """Digits whose squares cost and whose logarithms pay, unevenly: digit i is worth 1 / (1 + i)."""
+class ToySpace(BlockSpace[Word]):
+    """Digits whose squares cost and whose logarithms pay, unevenly: digit i is worth 1 / (1 + i). They are even or odd."""
 
     name = "toy"
+    kinds: ClassVar[tuple[str, ...]] = ("even", "odd")
 
     def __init__(self, length: int = 8, top: int = 15) -> None:
         super().__init__(SIGNATURE)
@@ -54,6 +55,14 @@ class ToySpace(Space[Word]):
 
     def crossover(self, first: Word, second: Word, rng: np.random.Generator) -> Word:
         return Word(tuple(a if rng.random() < 0.5 else b for a, b in zip(first.digits, second.digits, strict=True)))
+
+    def kinds_of(self, genotype: Word) -> tuple[str, ...]:
+        return tuple(self.kinds[digit % 2] for digit in genotype.digits)
+
+    def exchange(self, genotype: Word, position: int, kind: str, rng: np.random.Generator) -> Word:
+        digits = list(genotype.digits)
+        digits[position] += 0 if kind == self.kinds[digits[position] % 2] else 1 if digits[position] % 2 == 0 else -1
+        return Word(tuple(digits))
 
     def shrink(self, genotype: Word, rng: np.random.Generator) -> Word:
         positive = [i for i, v in enumerate(genotype.digits) if v]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pixsearch.errors import DataError, InfeasibleError
 from pixsearch.registry import SPACES
 from pixsearch.signature import Port, Signature
-from pixsearch.space.base import REPAIR_TRIES, Space, read_genotype
+from pixsearch.space.base import REPAIR_TRIES, BlockSpace, Space, read_genotype
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=25, deadline=None, database=None)
@@ -77,6 +77,21 @@ class TestSpace:
         before = json.dumps(parent.to_json())
         space.crossover(parent, space.sample(rng), rng)
         assert json.dumps(parent.to_json()) == before
+
+    @few
+    @given(seed=seeds)
+    def test_blocks_can_be_exchanged_one_by_one(self, space, seed):
+        if not isinstance(space, BlockSpace):
+            pytest.skip("this space has no blocks to exchange")
+        rng = np.random.default_rng(seed)
+        genotype = draw(space, rng)
+        chain = space.kinds_of(genotype)
+        assert chain
+        assert set(chain) <= set(space.kinds)
+        position, kind = int(rng.integers(len(chain))), space.kinds[int(rng.integers(len(space.kinds)))]
+        child = space.exchange(genotype, position, kind, rng)
+        assert space.kinds_of(child) == (*chain[:position], kind, *chain[position + 1 :])
+        assert space.parse(child.genes()) == child
 
     @few
     @given(seed=seeds)

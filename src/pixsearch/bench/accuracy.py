@@ -10,7 +10,7 @@ import numpy as np
 
 from pixsearch.data.cache import PairCache
 from pixsearch.infer.session import OnnxModel
-from pixsearch.infer.tiles import run_windows, window_side
+from pixsearch.infer.tiles import run_windows, window_of
 from pixsearch.pixels.types import Picture
 from pixsearch.rng import stream
 from pixsearch.tasks.base import Pair, Planes, Scores, Task
@@ -52,11 +52,13 @@ class Accuracy:
 
 
 def model_method(model: OnnxModel, task: Task) -> Method:
-    """The picture's inputs encoded, padded and run whole through `model`; huge ones window by window, equal up to rounding."""
+    """The picture's inputs encoded, padded and run whole through `model`; huge ones window by window, equal up to rounding; so are
+    all by a model that takes one shape.
+    """
 
     def method(inputs: dict[str, Picture]) -> Planes:
         height, width = next(iter(inputs.values())).shape[:2]
-        if height * width > WHOLE_PIXELS:
+        if height * width > WHOLE_PIXELS or model.card.shape is not None:
             return _by_windows(model, task, inputs)
         return model.run({port.name: task.encode(port.name, inputs[port.name]) for port in task.signature.inputs})
 
@@ -66,7 +68,7 @@ def model_method(model: OnnxModel, task: Task) -> Method:
 def _by_windows(model: OnnxModel, task: Task, inputs: dict[str, Picture]) -> Planes:
     height, width = (side * task.scale for side in next(iter(inputs.values())).shape[:2])
     output = np.empty((task.signature.out_channels, height, width), np.float32)
-    for rows, columns, part in run_windows(model, inputs, task.encode, _channels_last, window_side(model.card)):
+    for rows, columns, part in run_windows(model, inputs, task.encode, _channels_last, window_of(model.card)):
         output[:, rows, columns] = np.moveaxis(part, -1, 0)
     return output
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from pixsearch.bench.spec import PRECISIONS, SIZE, LatencySpec, checked_size
-from pixsearch.config import ByteCount, Config, as_fault
+from pixsearch.config import ByteCount, Config, Seconds, as_fault
 from pixsearch.data.config import DEFAULT_CAP, DataConfig, Reduce
 
 
@@ -17,7 +17,9 @@ class BenchConfig(Config):
 
     `size` is the OUTPUT frame's, as `1280x720`. Every model is run `repeats` times for each of the `threads` counts, in `rounds`
     turns, after `warmup` runs that do not count; `time_box_s` ends a slow model's timing early. `crops` is the most
-    crops kept in all, squares of `crop_side` output pixels. `seed` is the bootstrap's.
+    crops kept in all, squares of `crop_side` output pixels. `seed` is the bootstrap's. For the middle of the first
+    `target_pictures`, `target_side` output pixels wide, the target's own output is compared with this machine's. `sustain_s` adds
+    a run of so many seconds without a pause.
     """
 
     images: tuple[Path, ...] = Field(min_length=1)
@@ -30,6 +32,9 @@ class BenchConfig(Config):
     time_box_s: float = Field(default=10.0, gt=0)
     crops: int = Field(default=6, ge=0, le=100)
     crop_side: int = Field(default=160, ge=32, le=1024)
+    target_pictures: int = Field(default=4, ge=0, le=1000)
+    target_side: int = Field(default=192, ge=32, le=4096)
+    sustain_s: Seconds = Field(default=0.0, ge=0, le=600)
     reduce: Reduce = "1"
     min_side: int = Field(default=64, ge=16)
     cache: Path | None = None

@@ -10,7 +10,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Latency:
-    """Figures over `repeats` timed runs, in milliseconds; percentiles are linearly interpolated between runs."""
+    """Figures over `repeats` timed runs, in milliseconds; percentiles are linearly interpolated between runs.
+
+    `variation` is the coefficient of variation: the runs' standard deviation over their mean.
+    """
 
     median_ms: float
     p90_ms: float
@@ -18,6 +21,7 @@ class Latency:
     p99_ms: float
     min_ms: float
     max_ms: float
+    variation: float
     repeats: int
 
     def to_json(self) -> dict[str, float | int]:
@@ -30,7 +34,8 @@ def summarize(latencies_ms: Sequence[float]) -> Latency:
     if not len(latencies_ms):
         raise ValueError("`latencies_ms` is empty; time at least one run.")
     median, p90, p95, p99 = (float(value) for value in np.percentile(latencies_ms, [50, 90, 95, 99]))
-    return Latency(median, p90, p95, p99, float(min(latencies_ms)), float(max(latencies_ms)), len(latencies_ms))
+    variation = float(np.std(latencies_ms) / np.mean(latencies_ms))
+    return Latency(median, p90, p95, p99, float(min(latencies_ms)), float(max(latencies_ms)), variation, len(latencies_ms))
 
 
 def gmacs_per_s(macs: float, latency_ms: float) -> float:

@@ -13,6 +13,7 @@ from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.targets.base import Measurement, Prepared, Repeat, Target, open_target
 from pixsearch.card import ModelCard
 from pixsearch.errors import UsageError
+from pixsearch.infer.ports import Samples, to_feed
 from pixsearch.infer.session import OnnxModel
 from pixsearch.rng import stream
 from pixsearch.signature import Signature
@@ -41,10 +42,15 @@ def quick(model: Path, spec: LatencySpec, target: Target | None = None) -> Measu
         return prepared.run(inputs, QUICK)
 
 
-def frame(card: ModelCard, spec: LatencySpec) -> dict[str, Planes]:
-    """The inputs whose output has `spec`'s size: planes (1, C, H, W) of seeded noise over each port's range."""
-    height, width = spec.input_size(card.signature.scale, card.multiple)
-    return noise(card.signature, height, width)
+def frame(card: ModelCard, spec: LatencySpec) -> dict[str, Samples]:
+    """Seeded noise over each port's range, as the file takes it: planes (1, C, H, W), or samples (1, H, W, C) in 8 bits."""
+    planes = noise(card.signature, *frame_size(card, spec))
+    return {port.name: to_feed(card, port, planes[port.name]) for port in card.signature.inputs}
+
+
+def frame_size(card: ModelCard, spec: LatencySpec) -> tuple[int, int]:
+    """(height, width) of the input whose output has `spec`'s size, or that comes nearest; the only one of a file that takes one."""
+    return card.shape or spec.input_size(card.signature.scale, card.multiple)
 
 
 def noise(signature: Signature, height: int, width: int) -> dict[str, Planes]:
@@ -58,7 +64,7 @@ def noise(signature: Signature, height: int, width: int) -> dict[str, Planes]:
 
 def take_turns(
     prepared: Mapping[str, Prepared],
-    inputs: Mapping[str, dict[str, Planes]],
+    inputs: Mapping[str, Mapping[str, Samples]],
     repeat: Repeat,
     rounds: int,
     between: Callable[[], None],

@@ -15,19 +15,22 @@ BASELINE = "baseline"
 
 @dataclass(frozen=True)
 class Past:
-    """Accuracies by (file digest, digest of the pictures), latencies by (file digest, target's label, threads)."""
+    """Accuracies by (file digest, digest of the pictures), latencies by (file digest, target's label, threads), the rest as it came."""
 
     accuracies: dict[tuple[str, str], Event]
     latencies: dict[tuple[str, str, int], Event]
+    others: tuple[Event, ...]
     folder: Path
 
     @classmethod
     def read(cls, folder: Path) -> Past:
         """All that the events in `folder` tell; nothing when the stage was just begun."""
-        events = [event for event in read_events(folder / "events.jsonl") if event["kind"] == "measured"]
+        everything = read_events(folder / "events.jsonl")
+        events = [event for event in everything if event["kind"] == "measured"]
         return cls(
             {(e["digest"], e["pictures_digest"]): e for e in events if "psnr_db" in e},
             {(e["digest"], e["target"], e["latency"][0]["threads"]): e for e in events if "latency" in e},
+            tuple(event for event in everything if event["kind"] in {"on-target", "sustained"}),
             folder,
         )
 
@@ -40,6 +43,23 @@ class Past:
         """This file's latency entry for `threads` on that target: a latency is measured once and then reused."""
         event = self.latencies.get((digest, target, threads))
         return None if event is None else event["latency"][0]
+
+    def on_target(self, digest: str, pictures: str, target: str, count: int, side: int) -> dict[str, Any] | None:
+        """This file's comparison of outputs on that target, if it was of these very pictures and as many and as large cuts."""
+        for event in self.others:
+            found = event.get("on_target")
+            asked = (digest, pictures, target, count, side)
+            if found and (event["digest"], event["pictures_digest"], event["target"], found["pictures"], found["side"]) == asked:
+                return dict(found)
+        return None
+
+    def sustained(self, digest: str, target: str, asked_s: float) -> dict[str, Any] | None:
+        """This file's sustained run of as many seconds on that target."""
+        for event in self.others:
+            found = event.get("sustained")
+            if found and (event["digest"], event["target"], found["asked_s"]) == (digest, target, asked_s):
+                return dict(found)
+        return None
 
     def _present(self, files: Iterable[Any]) -> bool:
         names = [name for file in files for name in (file if isinstance(file, list) else [file])]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from pixsearch.bench.accuracy import Accuracy, difference
-from pixsearch.bench.latency import gmacs_per_s, summarize
+from pixsearch.bench.latency import Latency, gmacs_per_s, summarize
+from pixsearch.bench.measure import frame_size
 from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.subjects import Subject
-from pixsearch.bench.targets.base import Measurement, Repeat
+from pixsearch.bench.targets.base import Measurement, Modelled, Repeat
 from pixsearch.space.base import FRAME
 
 Row = dict[str, Any]
@@ -50,7 +52,7 @@ def model_rows(
             "params": s.card.params,
             "file_bytes": s.file_bytes,
             **{name: timed[s.digest][0][name] for name in ("load_ms", "peak_bytes", "runtime_bytes")},
-            "input_size": size_text(spec.input_size(s.card.signature.scale, s.card.multiple)),
+            "input_size": size_text(frame_size(s.card, spec)),
             "latency": timed[s.digest],
         }
         for s in subjects
@@ -63,38 +65,66 @@ def _gain(name: str, better: Accuracy, worse: Accuracy, seed: int) -> Row:
 
 
 def _loss(subject: Subject, subjects: Sequence[Subject], scored: Mapping[str, Accuracy], seed: int) -> Row:
-    """What an int8 model lost against the float model of the same name and stage, if that stands in the table."""
+    """What a model of smaller precision lost against the float one of the same name, stage and ports, if that stands in the table."""
     if subject.card.precision == "float":
         return {"loss_db": None, "loss_interval_db": None}
-    wanted = (subject.card.name, subject.card.stage, "float")
-    siblings = [s for s in subjects if (s.card.name, s.card.stage, s.card.precision) == wanted]
-    if len(siblings) != 1:
+    sibling = float_sibling(subject, subjects)
+    if sibling is None:
         return {"loss_db": None, "loss_interval_db": None}
-    return _gain("loss", scored[siblings[0].digest], scored[subject.digest], seed)
+    return _gain("loss", scored[sibling.digest], scored[subject.digest], seed)
+
+
+def float_sibling(subject: Subject, subjects: Sequence[Subject]) -> Subject | None:
+    """The float model of the same name, stage and ports, if it is there once; None for a float model itself."""
+    wanted = subject.card.with_(precision="float", calibration={})
+    siblings = [s for s in subjects if s.card.with_(calibration={}) == wanted]
+    return siblings[0] if len(siblings) == 1 and siblings[0] is not subject else None
 
 
 def latency_entry(subject: Subject, spec: LatencySpec, repeat: Repeat, measured: Measurement) -> Row:
-    """One thread count's figures. `alone_median_ms` is the median without waiting for a core, `waited_share` how much that was."""
+    """One thread count's figures: clocked ones under `median_ms` and its like, a computed one under `modelled_ms` alone.
+
+    `alone_median_ms` is the median without waiting for a core, `waited_share` how much that was.
+    """
     latency = summarize(measured.latencies_ms)
     return {
         "threads": spec.threads,
-        **latency.to_json(),
+        **(_clocked(latency, measured) if measured.modelled is None else _computed(latency, measured.modelled)),
         "warmup": repeat.warmup,
         "gmacs_per_s": round(gmacs_per_s(macs_at(subject, spec), latency.median_ms), 3),
-        "alone_median_ms": round(summarize(measured.alone_ms).median_ms, 4),
-        "waited_share": None if measured.waited_share is None else round(measured.waited_share, 4),
-        "load_ms": round(measured.load_ms, 3),
+        "load_ms": None if measured.load_ms is None else round(measured.load_ms, 3),
         "peak_bytes": measured.peak_bytes,
         "runtime_bytes": measured.runtime_bytes,
         "provider": measured.provider,
         "runtime": measured.runtime,
+        "conditions": dict(measured.conditions),
+    }
+
+
+def _clocked(latency: Latency, measured: Measurement) -> Row:
+    return {
+        **latency.to_json(),
+        "alone_median_ms": round(summarize(measured.alone_ms).median_ms, 4),
+        "waited_share": None if measured.waited_share is None else round(measured.waited_share, 4),
+    }
+
+
+def _computed(latency: Latency, modelled: Modelled) -> Row:
+    """`repeats_differ` is by which share of the median the computed runs differ."""
+    spread = (latency.max_ms - latency.min_ms) / latency.median_ms
+    return {
+        "modelled_ms": round(latency.median_ms, 4),
+        "repeats": latency.repeats,
+        "repeats_differ": float(f"{spread:.3g}"),
+        "waited_share": None,
+        "modelled": {**asdict(modelled), "cycles": round(modelled.cycles)},
     }
 
 
 def macs_at(subject: Subject, spec: LatencySpec) -> float:
     """Multiply-adds of the frame that is timed: those of a 1280×720 output by the ratio of the pixels."""
     scale = subject.card.signature.scale
-    height, width = spec.input_size(scale, subject.card.multiple)
+    height, width = frame_size(subject.card, spec)
     return subject.card.macs_720p * (height * width * scale**2) / (FRAME[0] * FRAME[1])
 
 

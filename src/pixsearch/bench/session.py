@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pixsearch.bench.config import BenchConfig
-from pixsearch.bench.measure import measure_latency
+from pixsearch.bench.measure import frame_size, measure_latency
+from pixsearch.bench.ontarget import compare_all
 from pixsearch.bench.past import BASELINE, Past
 from pixsearch.bench.rows import Row, baseline_row, model_rows, size_text
 from pixsearch.bench.scoring import Scored, digest_of_baseline, score_all
 from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.subjects import Subject, open_subjects
+from pixsearch.bench.sustain import sustain_all
 from pixsearch.bench.targets.base import Target, open_target
 from pixsearch.bench.timing import busy, time_all
 from pixsearch.data.cache import PairCache
@@ -36,14 +38,30 @@ def bench_stage(models: Sequence[Path], config: BenchConfig, stage: Stage) -> di
     target = open_target(config.target)
     stage.note("start", **heading(subjects, target, config), models=[subject.label for subject in subjects])
     cache = open_pictures(list(config.images), subjects[0].task, config.data(), stage.note)
+    _warn_of_other_frames(subjects, config, stage)
     past = Past.read(stage.path)
     timed = time_all(subjects, target, config, past, stage.note, how_to_go_on)
+    sustained = sustain_all(subjects, target, config, past, stage.note, how_to_go_on)
+    compared = compare_all(subjects, target, cache, config, past, stage.note, how_to_go_on)
     scored = score_all(subjects, cache, config, past, stage.events.append, how_to_go_on)
     record = {**heading(subjects, target, config), "images": pictures(cache), **results(subjects, scored, timed, config)}
+    for row in record["rows"]:
+        row |= {"on_target": compared.get(row["digest"]), "sustained": sustained.get(row["digest"])}
     record["protocol"] = "; ".join(filter(None, [record["protocol"], busy(entry for entries in timed.values() for entry in entries)]))
     stage.write_json("bench.json", record)
     stage.note("done", rows=len(record["rows"]), file="bench.json", elapsed_s=time.monotonic() - began)
     return record
+
+
+def _warn_of_other_frames(subjects: Sequence[Subject], config: BenchConfig, stage: Stage) -> None:
+    """Latencies of a file that takes one shape are of that, whatever size is asked for."""
+    spec = config.spec(1)
+    for subject in subjects:
+        asked = spec.input_size(subject.card.signature.scale, subject.card.multiple)
+        taken = frame_size(subject.card, spec)
+        if taken != asked:
+            text = f"`{subject.label}` takes {size_text(taken)} alone: its latency is of that frame, not of {size_text(asked)} in."
+            stage.note("warning", text=text)
 
 
 def heading(subjects: Sequence[Subject], target: Target, config: BenchConfig) -> dict[str, Any]:
@@ -58,25 +76,30 @@ def heading(subjects: Sequence[Subject], target: Target, config: BenchConfig) ->
         "target": {"name": config.target, "label": target.label, "modelled": target.modelled},
         "size": config.size,
         "threads": list(config.threads),
-        "protocol": protocol(subjects, config),
+        "protocol": protocol(subjects, target, config),
     }
 
 
-def protocol(subjects: Sequence[Subject], config: BenchConfig) -> str:
+def protocol(subjects: Sequence[Subject], target: Target, config: BenchConfig) -> str:
     """How latency was taken, in one line."""
-    rounds = min(config.rounds, config.repeats)
     frames = sorted({frame_text(subject, config.spec(1)) for subject in subjects})
+    taken = target.method if target.modelled else clocked(config)
+    return f"{taken}; {' or '.join(frames)}; gains with the 95 % interval of a paired bootstrap over pictures"
+
+
+def clocked(config: BenchConfig) -> str:
+    """How latency is taken by the clock."""
+    rounds = min(config.rounds, config.repeats)
     return (
         f"one process a model, up to {config.repeats} runs (at most {config.time_box_s:g} s) in {rounds} turns with the others, "
-        f"after {config.warmup} warm-up runs; loading apart; {' or '.join(frames)}; "
-        "gains with the 95 % interval of a paired bootstrap over pictures"
+        f"after {config.warmup} warm-up runs; loading apart"
     )
 
 
 def frame_text(subject: Subject, spec: LatencySpec) -> str:
     """`640x360 in`, and what comes out where the size asked for is no multiple of the scale."""
     scale = subject.card.signature.scale
-    height, width = spec.input_size(scale, subject.card.multiple)
+    height, width = frame_size(subject.card, spec)
     text = f"{size_text((height, width))} in"
     if (height * scale, width * scale) == (spec.height, spec.width):
         return text

@@ -10,7 +10,7 @@ from pixsearch.errors import UsageError
 from pixsearch.registry import TARGETS, closest
 from pixsearch.units import parse_size
 
-PRECISIONS = ("float", "int8")
+PRECISIONS = ("float", "fp16", "int8", "a16w8")
 SIZE = (720, 1280)
 LARGEST = 100_000_000  # output pixels; more is a typing error, and would not fit into memory as planes
 
@@ -20,7 +20,7 @@ class LatencySpec:
     """One way to take a latency; `str()` gives the full form, `parse` reads it back.
 
     `target` is a registered target with what may follow its colon (`local`, `arm64:a76`). `height` and `width` are
-    those of the OUTPUT frame in pixels. `precision` is `float` or `int8`.
+    those of the OUTPUT frame in pixels. `precision` is one of `PRECISIONS`.
     """
 
     target: str
@@ -76,7 +76,7 @@ def _read_part(part: str, text: str) -> dict[str, Any]:
         return dict(zip(("height", "width"), checked_size(part), strict=True))
     hint = closest(part, list(PRECISIONS))
     raise UsageError(
-        f"`{part}` (in `{text}`) is no size (`1280x720`), no precision (`float`, `int8`) and no number of threads (`1t`).{hint}"
+        f"`{part}` (in `{text}`) is no size (`1280x720`), no precision ({', '.join(PRECISIONS)}) and no number of threads (`1t`).{hint}"
     )
 
 

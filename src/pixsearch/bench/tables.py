@@ -12,8 +12,8 @@ ROW = (
     "macs_720p", "params", "file_bytes", "input_size",
 )  # fmt: skip
 LATENCY = (
-    "threads", "median_ms", "p90_ms", "p95_ms", "p99_ms", "min_ms", "alone_median_ms", "waited_share", "repeats", "warmup", "gmacs_per_s",
-    "load_ms", "peak_bytes",
+    "threads", "median_ms", "p90_ms", "p95_ms", "p99_ms", "min_ms", "variation", "alone_median_ms", "waited_share", "modelled_ms",
+    "repeats", "warmup", "gmacs_per_s", "load_ms", "peak_bytes",
 )  # fmt: skip
 BENCH = ("task", "scale", "target", "size", "pictures")
 COLUMNS = (*ROW, *LATENCY, *BENCH, "file")

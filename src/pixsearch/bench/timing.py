@@ -35,7 +35,7 @@ def time_all(
             timed[subject.digest] += [known] if known else []
             unknown += [] if known else [subject]
         for subject, measured in _together(unknown, target, spec, config, how_to_go_on):
-            entry = latency_entry(subject, spec, repeat(config), measured)
+            entry = latency_entry(subject, spec, repeat(config, target), measured)
             timed[subject.digest].append(entry)
             runs = [round(value, 3) for value in measured.latencies_ms]
             note("measured", label=subject.label, digest=subject.digest, target=label, latency=[entry], latencies_ms=runs)
@@ -45,9 +45,10 @@ def time_all(
     return timed
 
 
-def repeat(config: BenchConfig) -> Repeat:
-    """How often each model runs, over all its turns."""
-    return Repeat(warmup=config.warmup, count=config.repeats, box_s=config.time_box_s)
+def repeat(config: BenchConfig, target: Target) -> Repeat:
+    """How often each model runs, over all its turns: as often as was asked, but not more than says something new."""
+    count = config.repeats if target.most_runs is None else min(config.repeats, target.most_runs)
+    return Repeat(warmup=config.warmup, count=count, box_s=config.time_box_s)
 
 
 def _together(
@@ -59,8 +60,9 @@ def _together(
     with ExitStack() as open_ones:
         prepared = {s.digest: open_ones.enter_context(target.prepare(s.path, spec.threads)) for s in subjects}
         inputs = {s.digest: frame(s.card, spec) for s in subjects}
-        rounds = min(config.rounds, config.repeats)
-        measured = take_turns(prepared, inputs, repeat(config), rounds, lambda: check_stop(how_to_go_on))
+        runs = repeat(config, target)
+        rounds = min(config.rounds, runs.count) if target.most_runs is None else 1  # nothing drifts where nothing is clocked
+        measured = take_turns(prepared, inputs, runs, rounds, lambda: check_stop(how_to_go_on))
     return [(s, measured[s.digest]) for s in subjects]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pixsearch.cli import options as o
+from pixsearch.errors import UsageError
 
 
 def bench(
@@ -15,10 +16,19 @@ def bench(
         list[Path] | None, typer.Argument(metavar="MODEL.onnx|RUN...", help="ONNX files, or a run with all it exported.")
     ] = None,
     images: Annotated[list[Path] | None, typer.Option("--images", metavar="FOLDER", help="Photos to report on; repeat it.")] = None,
-    target: Annotated[str | None, typer.Option("--target", help="Where latency is measured: local.")] = None,
+    target: Annotated[str | None, typer.Option("--target", help="Where: local, arm64:CORE, ssh:HOST, adb[:SERIAL].")] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="NAME", help="A device of `pixsearch target list`, modelled by target arm64.")
+    ] = None,
     threads: Annotated[str | None, typer.Option("--threads", metavar="N,N", help="Thread counts to measure, e.g. 1,2.")] = None,
     size: Annotated[str | None, typer.Option("--size", metavar="WxH", help="Output size that latency is measured at.")] = None,
     repeats: Annotated[int | None, typer.Option("--repeats", help="Timed runs a model and thread count.")] = None,
+    sustain: Annotated[
+        str | None, typer.Option("--sustain", metavar="TIME", help="Also run each model so long without a pause, e.g. 60s.")
+    ] = None,
+    on_target: Annotated[
+        int | None, typer.Option("--on-target", metavar="N", help="Pictures whose output on the target is compared with that here.")
+    ] = None,
     reduce: o.Reduce = None,
     cache: o.Cache = None,
     cache_cap: o.CacheCap = None,
@@ -34,13 +44,25 @@ def bench(
     Examples:
       pixsearch bench runs/phone --images holdout/ --threads 1,2 --size 1280x720
       pixsearch bench a.onnx b.onnx --images holdout/ --json > bench.json
+      pixsearch bench runs/phone --images holdout/ --device snapdragon-855-plus
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import Launch, bench_stage
 
+    if device and target:
+        raise UsageError(f"`--device {device}` and `--target {target}` both say where. Give one of them.")
     settings = {
         "bench": o.given(
-            images=images, target=target, threads=threads, size=size, repeats=repeats, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap
+            images=images,
+            target=f"arm64:{device}" if device else target,
+            threads=threads,
+            size=size,
+            repeats=repeats,
+            sustain_s=sustain,
+            target_pictures=on_target,
+            reduce=reduce,
+            cache=cache,
+            cache_cap_bytes=cache_cap,
         )
     }
     with Output(as_json, as_csv=csv) as output:

@@ -12,37 +12,77 @@ from pixsearch.cli import options as o
 
 def export(
     models: Annotated[
-        list[Path] | None, typer.Argument(metavar="MODEL|RUN...", help="Model files, or a run with all of its models.")
+        list[Path] | None,
+        typer.Argument(metavar="MODEL|RUN|ONNX...", help="Model files, or a run with all of its models; with --check alone, ONNX files."),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Quantize the last of them, too (static QDQ).")] = False,
+    fp16: Annotated[bool, typer.Option("--fp16", help="Write the last in 16-bit floats, too.")] = False,
+    a16w8: Annotated[bool, typer.Option("--a16w8", help="Write the last with 8-bit weights and 16-bit activations, too.")] = False,
+    scheme: Annotated[
+        str | None,
+        typer.Option("--for", metavar="portable|arm|nnapi|x86", help="What int8 is made for; by default as the model was trained, or arm."),
+    ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option("--shape", metavar="HxW", help="Write files for this input alone, too, e.g. 360x640 (height first); repeat it."),
+    ] = None,
+    io: Annotated[
+        str | None, typer.Option("--io", metavar="float|uint8-nhwc", help="Planes of floats, or 8-bit camera buffers, in and out.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say node by node which provider of a phone takes the files; also of ONNX files that are there.")
+    ] = False,
+    nnapi_level: Annotated[
+        int | None,
+        typer.Option("--nnapi-level", metavar="N", help="NNAPI's feature level to check for: 27 to 31; by default 29, Android 10."),
+    ] = None,
     calibrate: Annotated[
         list[Path] | None,
         typer.Option("--calibrate", metavar="PHOTOS", help="Photos for the int8 ranges; by default those it was trained on."),
     ] = None,
-    scheme: Annotated[
-        str | None,
-        typer.Option("--scheme", metavar="arm|portable", help="How int8 stores numbers; by default as the model was trained, or arm."),
-    ] = None,
-    gate_db: Annotated[float | None, typer.Option("--gate", metavar="DB", help="Largest PSNR loss that int8 may cost.")] = None,
+    gate_db: Annotated[float | None, typer.Option("--gate", metavar="DB", help="Largest PSNR loss that int8 may cost (0.15).")] = None,
     out: o.Out = None,
     again: o.Again = False,
     as_json: o.Json = False,
 ) -> None:
-    """Write MODELs as ONNX with dynamic height and width, and prove that each agrees with PyTorch.
+    """Write MODELs as ONNX for any height and width, and prove that each agrees with PyTorch.
 
-    Exit code 5 when a gate is missed: float parity of 1e-5, or the int8 loss in dB on photos held out of the calibration.
+    --for portable stores int8 as every phone runtime takes it, with the same bits everywhere; arm as ARM processors are fastest
+    in; nnapi and x86 as those are.
+
+    Exit code 5 when a gate is missed: float parity of 1e-5, or the int8 loss in dB on photos held out of the calibration; then
+    a table says which layer costs what.
 
     \b
     Examples:
       pixsearch export runs/phone --int8
+      pixsearch export runs/phone --int8 --for portable \\
+          --shape 360x640 --io uint8-nhwc
       pixsearch export runs/phone/train/model.safetensors --int8 \\
           --calibrate photos/ --gate 0.1 --out runs/phone-int8
+      pixsearch export NAME.int8.360x640.onnx --check --nnapi-level 28
     """
     from pixsearch.cli.output import Output
-    from pixsearch.cli.stages import Launch, export_stage
+    from pixsearch.cli.stages import Launch, check_files, export_stage
 
-    settings = {"export": o.given(int8=int8 or None, calibrate=calibrate, scheme=scheme, gate_db=gate_db)}
+    settings = {
+        "export": o.given(
+            int8=int8 or None,
+            fp16=fp16 or None,
+            a16w8=a16w8 or None,
+            scheme=scheme,
+            shapes=shape or None,
+            io=io,
+            check=check or None,
+            nnapi_level=nnapi_level,
+            calibrate=calibrate,
+            gate_db=gate_db,
+        )
+    }
     with Output(as_json) as output:
+        if models and all(model.suffix == ".onnx" for model in models):
+            check_files(models, nnapi_level, asked=check, output=output)
+            return
         export_stage(settings, Launch(out, again=again, output=output), models)
 
 

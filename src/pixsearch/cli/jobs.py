@@ -25,7 +25,10 @@ class SearchJob(Config):
 
 
 class TrainJob(Config):
-    """What `pixsearch train` is to do; `genotype` is the architecture's JSON, `chosen` how it was chosen."""
+    """What `pixsearch train` is to do; `genotype` is the architecture's JSON, `chosen` how it was chosen.
+
+    `inherit` is a file of shared weights that the training starts from, None for weights drawn at random.
+    """
 
     task: TaskConfig = TaskConfig()
     data: DataConfig
@@ -33,6 +36,7 @@ class TrainJob(Config):
     name: str
     genotype: dict[str, Any]
     chosen: str
+    inherit: Path | None = None
 
 
 class PruneJob(Config):

@@ -38,10 +38,19 @@ def machine_facts(cache: Path | None) -> dict[str, Any]:
 
 
 def targets() -> dict[str, str]:
-    """Each bench target and what it is on this machine."""
+    """Each bench target and what it is on this machine, or what it lacks and the command that gets it."""
+    from pixsearch.bench import setup
+    from pixsearch.bench.targets.base import open_target
     from pixsearch.registry import TARGETS
 
-    return {name: str(TARGETS.load(name)().label) for name in TARGETS.names()}
+    described = {}
+    for name in TARGETS.names():
+        missing = [piece.name for piece in setup.NEEDS.get(name, ()) if piece.place is None]
+        if missing:
+            described[name] = f"lacks {', '.join(missing)}: `pixsearch target setup {name}`"
+        else:
+            described[name] = "ready" if name in setup.NEEDS else open_target(name).label
+    return described
 
 
 def default_cache() -> Path:

@@ -25,7 +25,7 @@ EXIT_CODES = (
     "6 environment",
     "130 interrupted",
 )
-COMMANDS = ("search", "train", "prune", "export", "bench", "report", "run", "apply", "doctor")
+COMMANDS = ("search", "train", "prune", "export", "bench", "report", "run", "apply", "doctor", "target")
 
 app = typer.Typer(
     name="pixsearch",

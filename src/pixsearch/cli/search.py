@@ -20,8 +20,11 @@ def search(
     shot: o.Shot = None,
     read: o.Read = None,
     noise_level: o.Level = False,
-    strategy: Annotated[str | None, typer.Option("--strategy", help="nsga2 or random.")] = None,
-    space: Annotated[str | None, typer.Option("--space", help="The family of architectures.")] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option("--strategy", help="nsga2, random, esr-ea (guided by credits of blocks) or cars (candidates share weights)."),
+    ] = None,
+    space: Annotated[str | None, typer.Option("--space", help="The family of architectures: mobile or erdb.")] = None,
     objective: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,6 +53,20 @@ def search(
     keep: Annotated[
         float | None,
         typer.Option("--keep", metavar="SHARE", help="Share of a rung that goes on to the next (0.25).", rich_help_panel=o.BUDGET),
+    ] = None,
+    guidance: Annotated[
+        bool | None, typer.Option("--guidance/--no-guidance", help="esr-ea: let credits weight mutations; on by default.")
+    ] = None,
+    warmup_steps: Annotated[
+        int | None,
+        typer.Option("--warmup-steps", help="cars: first steps, on random members; else a third of --budget.", rich_help_panel=o.BUDGET),
+    ] = None,
+    generation_steps: Annotated[
+        int | None, typer.Option("--generation-steps", help="cars: steps of the shared weights a generation.", rich_help_panel=o.BUDGET)
+    ] = None,
+    protection: Annotated[
+        bool | None,
+        typer.Option("--protection/--no-protection", help="cars: let networks live on whose quality still grows; on by default."),
     ] = None,
     seed: o.Seed = None,
     threads: o.Threads = None,
@@ -100,6 +117,10 @@ def search(
             proxy_steps=proxy_steps,
             rungs=rungs,
             keep=keep,
+            guidance=guidance,
+            warmup_steps=warmup_steps,
+            generation_steps=generation_steps,
+            protection=protection,
             seed=seed,
             threads=threads,
             executor=executor or implied_executor(workers, address),

@@ -20,6 +20,7 @@ from pixsearch.rundir import Stage, command_of, finished, last_event, read_json,
 from pixsearch.train.ranks import joined
 
 if TYPE_CHECKING:
+    from pixsearch.nn.build import Network
     from pixsearch.tasks.base import Task
 
 J = TypeVar("J", bound=Config)
@@ -107,32 +108,48 @@ def train_stage(
     pick: str | None = None,
     arch: str | None = None,
     tensorboard: bool = False,
+    from_scratch: bool = False,
 ) -> None:
     """Train one network and record it in RUN/train; under torchrun the first process does so and the others take part."""
     with joined() as ranks:
-        job = ranks.first(lambda: training_job(settings, launch, searched, pick, arch))
+        job = ranks.first(lambda: training_job(settings, launch, searched, pick, arch, from_scratch))
         from pixsearch.data.open import open_data
-        from pixsearch.nn.build import build
-        from pixsearch.space.base import read_genotype
         from pixsearch.train import session
 
-        task = job.task.make()
-        _, genotype = read_genotype(job.genotype, task.signature)
-        network = build(genotype, task.signature, branches=job.train.branches, seed=job.train.seed)
+        task, record = job.task.make(), {"chosen": job.chosen}
+        network, weights = first_weights(job, task)
+        if weights is not None:
+            record["inherited"] = weights
         if not ranks.is_first:
             session.take_part(network, job.data, task, job.train, ranks)
             return
         with launch.open("train", job, tensorboard=tensorboard) as stage, ranks.together():
             data = open_data(job.data, task, stage.note)
-            session.train_stage(network, data, task, job.train, stage, name=job.name, record={"chosen": job.chosen}, ranks=ranks)
+            session.train_stage(network, data, task, job.train, stage, name=job.name, record=record, ranks=ranks)
     launch.output.add_stage(launch.folder, "train", ended(launch.folder, "train"))
 
 
-def training_job(settings: Settings, launch: Launch, searched: Path | None, pick: str | None, arch: str | None) -> jobs.TrainJob:
+def first_weights(job: jobs.TrainJob, task: Task) -> tuple[Network, str | None]:
+    """The network a training begins with, and the version of the shared weights it inherits; None for weights drawn at random."""
+    from pixsearch.nn.build import build
+    from pixsearch.nn.supernetfile import inherited
+    from pixsearch.space.base import read_genotype
+
+    _, genotype = read_genotype(job.genotype, task.signature)
+    if job.inherit is not None:
+        return inherited(job.inherit, genotype, job.train.branches)
+    return build(genotype, task.signature, branches=job.train.branches, seed=job.train.seed), None
+
+
+def training_job(
+    settings: Settings, launch: Launch, searched: Path | None, pick: str | None, arch: str | None, from_scratch: bool
+) -> jobs.TrainJob:
     """What `pixsearch train` is to do, out of its options and, when it resumes, its record."""
     if not launch.resume:
         settings = with_default(settings, "train", ("steps", "budget_s"), {"budget_s": DEFAULT_TRAINING})
         settings = choose(settings, searched, pick, arch)
+        if from_scratch:
+            settings = {**settings, "inherit": None}
     return launch.settle(jobs.TrainJob, "train", settings)
 
 
@@ -146,6 +163,9 @@ def choose(settings: Settings, searched: Path | None, pick: str | None, arch: st
         member = pick_from_run(searched, pick or "knee")
         begun = read_yaml(searched / "search" / "config.resolved.yaml")
         base = {"task": begun["task"], "data": begun["data"], "genotype": member["genotype"], "name": member["id"]}
+        weights = searched / "search" / "supernet.safetensors"
+        if weights.exists():
+            base["inherit"] = weights.absolute()
         return merge(base, {**settings, "chosen": f"{pick or 'knee'} of {searched}"})
     if pick is not None:
         raise UsageError("`--pick` chooses from a run's front; with `--arch` there is nothing to pick. Leave one of them out.")
@@ -243,11 +263,26 @@ def check_unchanged(model: Path, recorded: str, what: str) -> None:
         raise DataError(f"`{model}` has changed since this {what} was begun. Start it anew with `--again`.")
 
 
+def check_files(files: list[Path], level: int | None, *, asked: bool, output: Output) -> None:
+    """Say of ONNX files, node by node, which provider of a phone takes them; nothing is written."""
+    from pixsearch.export.onnx import read_model
+    from pixsearch.export.providers.check import check_model
+    from pixsearch.export.providers.rules import LEVEL
+    from pixsearch.report.console import check_table, open_console
+    from pixsearch.report.exported import checked
+
+    if not asked:
+        raise UsageError(f"`{files[0]}` is an ONNX file already. Add `--check` to see which provider of a phone takes it.")
+    found = [{"file": str(file), **check_model(read_model(file), level or LEVEL).to_json()} for file in files]
+    output.add("check", {"files": found}, *(check_table(checked(one), open_console().width) for one in found))
+
+
 def export_stage(settings: Settings, launch: Launch, models: list[Path] | None) -> None:
     """Write models as ONNX into RUN/export."""
     found = find_models(models or [])
     launch = launch.within(run_of(found[0]))
-    if settings["export"].get("int8") and not settings["export"].get("calibrate"):
+    asked = settings["export"]
+    if (asked.get("int8") or asked.get("a16w8")) and not asked.get("calibrate"):
         photos = trained_on(found[-1], {"data": {}})["data"].get("photos")
         settings = merge(settings, {"export": {"calibrate": photos}})
     job = launch.settle(jobs.ExportJob, "export", {**settings, "models": found})

@@ -26,7 +26,7 @@ def train(
     qat: Annotated[
         str | None,
         typer.Option(
-            "--qat", metavar="arm|portable", help="Train a model on for int8: signed, steps per channel; or unsigned, for any runtime."
+            "--qat", metavar="portable|arm|nnapi|x86", help="Train a model on for int8, in the scheme that `export --for` calls so."
         ),
     ] = None,
     task: o.TaskName = None,
@@ -62,6 +62,9 @@ def train(
     ema: o.Ema = None,
     patience: o.Patience = None,
     compile_: o.Compile = False,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Start from random weights, also when RUN's search (cars) left shared ones.")
+    ] = False,
     threads: o.Threads = None,
     device: o.Device = None,
     seed: o.Seed = None,
@@ -118,7 +121,7 @@ def train(
             return
         target = resume or out or source or (Path("runs") / Path(arch).stem if arch else None)
         launch = Launch(target, resume=resume is not None, again=again, output=output)
-        train_stage(settings, launch, searched=source, pick=pick, arch=arch, tensorboard=tensorboard)
+        train_stage(settings, launch, searched=source, pick=pick, arch=arch, tensorboard=tensorboard, from_scratch=from_scratch)
 
 
 def add_to(app: typer.Typer) -> None:

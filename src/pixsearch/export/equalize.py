@@ -55,8 +55,13 @@ def _pair(graph: Graph, first: onnx.NodeProto) -> tuple[onnx.NodeProto, onnx.Nod
         return None
     second = readers[0]
     channels = graph.constant(first.input[1]).shape[0]
-    simple = all(attribute(node, "group", 1) == 1 or _is_depthwise(graph, node) for node in (first, second))
+    simple = all(_is_own(graph, node) and (attribute(node, "group", 1) == 1 or _is_depthwise(graph, node)) for node in (first, second))
     return (first, second) if simple and channels > 1 else None
+
+
+def _is_own(graph: Graph, node: onnx.NodeProto) -> bool:
+    """Whether no other node uses this one's kernel."""
+    return len(graph.readers(node.input[1])) == 1
 
 
 def _is_depthwise(graph: Graph, node: onnx.NodeProto) -> bool:

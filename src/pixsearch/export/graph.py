@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -40,6 +42,10 @@ class Graph:
         """The inputs of `node` that depend on the picture."""
         return [name for name in node.input if name and name not in self._constants]
 
+    def is_constant(self, name: str) -> bool:
+        """Whether `name` is a constant of the graph."""
+        return name in self._constants
+
     def constant(self, name: str) -> Constant:
         """A copy of the constant called `name`."""
         values: Constant = numpy_helper.to_array(self._constants[name]).copy()
@@ -67,10 +73,48 @@ def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
     return default if found is None else onnx.helper.get_attribute_value(found)
 
 
+def set_attribute(node: onnx.NodeProto, name: str, value: Any) -> None:
+    """Give a node's attribute another value."""
+    others = [item for item in node.attribute if item.name != name]
+    del node.attribute[:]
+    node.attribute.extend([*others, onnx.helper.make_attribute(name, value)])
+
+
+def channels_of(model: onnx.ModelProto) -> dict[str, int]:
+    """The sides of the second axis of every activation whose shape is known, inferred from the inputs'."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    known = {port.name: port.type.tensor_type.shape.dim for port in (*graph.input, *graph.value_info, *graph.output)}
+    return {name: axes[1].dim_value for name, axes in known.items() if len(axes) > 1 and axes[1].HasField("dim_value")}
+
+
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     """All attributes of a node that are written down, text as `str`."""
     values = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
     return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
+
+
+COPY = "@"
+"""What stands between a constant's name and the number of its copy."""
+
+
+def with_own_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of `model` in which convolutions that share their kernel or bias have copies of their own, called `NAME@1`, `NAME@2`, …
+
+    ONNX Runtime does not open a model in which several nodes restore one 8-bit kernel.
+    """
+    own = copy.deepcopy(model)
+    constants = {tensor.name: tensor for tensor in own.graph.initializer}
+    uses: Counter[str] = Counter()
+    for node in own.graph.node:
+        if node.op_type not in ("Conv", "ConvTranspose"):
+            continue
+        for place, name in enumerate(node.input):
+            if name in constants and (number := uses[name]):
+                node.input[place] = f"{name}{COPY}{number}"
+                own.graph.initializer.append(constants[name])
+                own.graph.initializer[-1].name = node.input[place]
+            uses[name] += 1
+    return own
 
 
 def lasting_names(graph: Graph) -> dict[str, str]:

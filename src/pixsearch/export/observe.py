@@ -14,7 +14,8 @@ import onnx
 from pixsearch.card import ModelCard
 from pixsearch.data.cache import PairCache
 from pixsearch.export.graph import Graph
-from pixsearch.infer.session import open_session, pad_to_multiple, session_options
+from pixsearch.infer.ports import pad_to_multiple
+from pixsearch.infer.session import open_session, session_options
 from pixsearch.rng import stream
 from pixsearch.tasks.base import Planes, Task
 

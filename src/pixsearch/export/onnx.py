@@ -25,7 +25,7 @@ OPSET = 18
 
 _ACTIVATIONS = ("Clip", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu", "Relu", "Sigmoid", "Tanh")
 _PIXELWISE = ("Add", "Constant", "Identity", "Mul", "Sub")
-_LOCAL = ("Concat", "Conv", "ConvTranspose", "DepthToSpace", "Gather", "Pad", "SpaceToDepth", "Split")
+_LOCAL = ("AveragePool", "Concat", "Conv", "ConvTranspose", "DepthToSpace", "Gather", "Pad", "SpaceToDepth", "Split")
 SIZE_FREE = frozenset((*_ACTIVATIONS, *_PIXELWISE, *_LOCAL))
 """Operators that mean the same at every height and width, their channels and constants being fixed."""
 

@@ -10,8 +10,9 @@ network's output, gave nothing beyond. The figures as they are now: benchmarks/R
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import onnx
 
@@ -25,36 +26,54 @@ from pixsearch.export.observe import Feeds, choose_crops, histograms
 from pixsearch.export.onnx import read_model, write_model
 from pixsearch.export.ranges import Range, best_ranges
 from pixsearch.export.refit import refit
-from pixsearch.export.scheme import Scheme, choose_scheme, trained_scheme
+from pixsearch.export.scheme import A16W8, Scheme, choose_scheme, trained_scheme
 from pixsearch.export.steps import float_part, insert_steps
 from pixsearch.tasks.base import Task
 
 
-def quantize(float_path: Path, card: ModelCard, calibration: PairCache, task: Task, out_path: Path, config: ExportConfig) -> Path:
+def quantize(
+    float_path: Path, card: ModelCard, calibration: PairCache, task: Task, out_path: Path, config: ExportConfig, precision: str = "int8"
+) -> Path:
     """Write the float model at `float_path` as int8 to `out_path`, its ranges taken from `calibration` or, trained for int8, its own.
 
-    The card's `calibration` says from what and how. `UsageError` for another scheme than it was trained in, `DataError` when
-    its own ranges are not those of its graph.
+    The card's `calibration` says from what and how. The other `precision` is `a16w8`, whose activations have 16 bits. `UsageError`
+    for another scheme than it was trained in, `DataError` when its own ranges are not those of its graph.
     """
-    scheme = choose_scheme(card, config.scheme)
+    plan = plan_of(float_path, card, calibration, task, config, precision)
+    write_model(quantized(plan), card.with_(precision=precision, calibration=plan.record), out_path)
+    return out_path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a quantized model is made from: the float graph, its ranges, the nodes that stay float, and what the card will say."""
+
+    model: onnx.ModelProto
+    ranges: dict[str, Range]
+    scheme: Scheme
+    kept: set[str]
+    record: dict[str, Any]
+
+
+def quantized(plan: Plan) -> onnx.ModelProto:
+    """The quantized graph of `plan`."""
+    return insert_steps(plan.model, plan.ranges, plan.scheme, plan.kept)
+
+
+def plan_of(float_path: Path, card: ModelCard, calibration: PairCache, task: Task, config: ExportConfig, precision: str = "int8") -> Plan:
+    """The plan that `quantize` follows; it raises the same."""
+    scheme = A16W8 if precision == "a16w8" else choose_scheme(card, config.scheme)
     model = read_model(float_path)
     if trained_scheme(card) is None:
         crops = choose_crops(model, card, task, calibration, config.seed)
         ranges, equalized, refitted = calibrate(model, crops, scheme, config.seed)
-        record = {"photos": list(calibration.names), "crops": len(crops), "seed": config.seed}
+        record: dict[str, Any] = {"photos": list(calibration.names), "crops": len(crops), "seed": config.seed}
         record |= {"equalized_layers": equalized, "refitted_layers": refitted}
     else:
         ranges, record = recorded_ranges(model, card), card.calibration
     kept = float_part(model)
-    record = {
-        **record,
-        "scheme": scheme.name,
-        "format": scheme.format,
-        "float_operators": [node.op_type for node in model.graph.node if node.name in kept],
-    }
-    quantized = insert_steps(model, ranges, scheme, kept)
-    write_model(quantized, card.with_(precision="int8", calibration=record), out_path)
-    return out_path
+    floats = [node.op_type for node in model.graph.node if node.name in kept]
+    return Plan(model, ranges, scheme, kept, {**record, "scheme": scheme.name, "format": scheme.format, "float_operators": floats})
 
 
 class Calibrated(NamedTuple):
@@ -71,7 +90,7 @@ def calibrate(model: onnx.ModelProto, crops: Sequence[Feeds], scheme: Scheme, se
     Its channels are equalized, the ranges of least error taken, and the weights fitted to what is rounded in those.
     """
     equalized = equalize(model, crops)
-    ranges = best_ranges(model, histograms(model, crops))
+    ranges = best_ranges(model, histograms(model, crops), scheme.steps)
     refitted = refit(model, crops, ranges, scheme, float_part(model), seed)
     return Calibrated(ranges, equalized, refitted)
 

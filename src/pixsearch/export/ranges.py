@@ -17,24 +17,24 @@ _SHARES = np.linspace(0.1, 1.0, 46)  # of what was seen, each end tried with eac
 Range = tuple[float, float]
 
 
-def best_ranges(model: onnx.ModelProto, seen: Mapping[str, Seen]) -> dict[str, Range]:
+def best_ranges(model: onnx.ModelProto, seen: Mapping[str, Seen], levels: int = LEVELS) -> dict[str, Range]:
     """For every activation the range with the least expected squared error, counted behind the activation function.
 
     In front of a leaky ReLU an error below zero weighs the square of its slope, in front of a ReLU nothing. Every range
     holds zero, which padding needs exact.
     """
     graph = Graph(model)
-    return {name: least_error(values, slope_behind(graph, name)) for name, values in seen.items()}
+    return {name: least_error(values, slope_behind(graph, name), levels) for name, values in seen.items()}
 
 
-def least_error(seen: Seen, slope: float = 1.0) -> Range:
-    """The range with the least expected squared error of the values `seen`: rounding to `LEVELS` steps, plus clipping.
+def least_error(seen: Seen, slope: float = 1.0, levels: int = LEVELS) -> Range:
+    """The range with the least expected squared error of the values `seen`: rounding to `levels` steps, plus clipping.
 
     Errors of values below zero count `slope`² as much.
     """
     lows, highs = np.minimum(0.0, seen.low) * _SHARES, np.maximum(0.0, seen.high) * _SHARES
     weight = seen.counts * np.where(seen.centers < 0, slope**2, 1.0)
-    steps = (highs[np.newaxis, :] - lows[:, np.newaxis]) / LEVELS
+    steps = (highs[np.newaxis, :] - lows[:, np.newaxis]) / levels
     error = weight.sum() * steps**2 / 12
     error += _clipped(seen.centers, weight, highs)[np.newaxis, :]
     error += _clipped(-seen.centers, weight, -lows)[:, np.newaxis]

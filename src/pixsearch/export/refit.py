@@ -40,12 +40,12 @@ class Sample(NamedTuple):
 def refit(model: onnx.ModelProto, crops: Sequence[Feeds], ranges: Mapping[str, Range], scheme: Scheme, kept: set[str], seed: int) -> int:
     """Fit the weights of `model`, in place, to inputs rounded in `ranges` and `scheme`; the number of layers that took part.
 
-    Those are the convolutions of stride 1 but for the nodes called `kept`, which stay float. The aim is the float model's own
-    output on `crops`. Where an activation follows, an error below zero counts the square of the slope it has there.
+    Those are the convolutions of stride 1 with weights of their own, but for the nodes called `kept`, which stay float. The aim is the
+    float model's own output on `crops`. Where an activation follows, an error below zero counts the square of the slope it has there.
     """
     float_model = copy.deepcopy(model)
     graph = Graph(model)
-    layers = [node for node in graph.nodes if node.name not in kept and _takes_part(node)]
+    layers = [node for node in graph.nodes if node.name not in kept and _takes_part(graph, node)]
     fitted = 0
     for node in layers:
         rounded = insert_steps(model, ranges, scheme, kept)
@@ -61,8 +61,10 @@ def refit(model: onnx.ModelProto, crops: Sequence[Feeds], ranges: Mapping[str, R
     return fitted
 
 
-def _takes_part(node: onnx.NodeProto) -> bool:
-    return node.op_type == "Conv" and set(attribute(node, "strides", [1, 1])) == {1} and attribute(node, "auto_pad", b"NOTSET") == b"NOTSET"
+def _takes_part(graph: Graph, node: onnx.NodeProto) -> bool:
+    """Whether it is a convolution of stride 1 with weights that no other node uses."""
+    plain = set(attribute(node, "strides", [1, 1])) == {1} and attribute(node, "auto_pad", b"NOTSET") == b"NOTSET"
+    return node.op_type == "Conv" and plain and all(len(graph.readers(name)) == 1 for name in node.input[1:])
 
 
 def _pixels(outputs: int, unknowns: int) -> int:

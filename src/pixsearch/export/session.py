@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import onnx
 
 from pixsearch.card import ModelCard
 from pixsearch.errors import GateError, UsageError
 from pixsearch.export.calibration import Calibration, open_calibration
 from pixsearch.export.config import ExportConfig
-from pixsearch.export.onnx import OPSET, export_float, read_model, write_model
-from pixsearch.export.parity import Int8Parity, check_float, check_int8
-from pixsearch.export.quantize import quantize
+from pixsearch.export.half import to_half
+from pixsearch.export.onnx import export_float, read_model, write_model
+from pixsearch.export.parity import HALF_A_LEVEL, LARGEST_ERROR, Int8Parity, Sizes, check_float, check_int8, check_shape
+from pixsearch.export.ports import with_shape, with_uint8_ports
+from pixsearch.export.providers.check import check_model, punished
+from pixsearch.export.quantize import plan_of, quantized
 from pixsearch.export.scheme import choose_scheme, trained_scheme
+from pixsearch.export.sensitivity import measure_sensitivity
+from pixsearch.export.subpixels import subpixels_first
+from pixsearch.infer.ports import UINT8_NHWC
 from pixsearch.infer.session import OnnxModel
 from pixsearch.interrupt import check_stop
 from pixsearch.nn.build import Network
 from pixsearch.nn.modelfile import load_deployed
 from pixsearch.rundir import Stage
 from pixsearch.tasks.base import Task, task_for
+from pixsearch.units import parse_shape
 
 
 @dataclass(frozen=True)
@@ -45,24 +55,22 @@ class Source:
 
 
 def export_stage(models: list[Path], config: ExportConfig, stage: Stage) -> list[Path]:
-    """Write every model of `models` as float ONNX into the stage's folder, and as int8 the last one, or all (`config.int8_of`).
+    """Write every model of `models` as float ONNX into the stage's folder, and in smaller precisions the last one, or all.
 
-    A file stands under its name (`NAME.onnx`, `NAME-pruned.onnx`, `NAME-pruned.int8.onnx`) only when its gate is passed;
-    otherwise `GateError`. `UsageError` for another scheme than a model was trained in. Doing it again, after a crash, gives the same
-    files. Returns the files, those of a model together.
+    A file stands under its name (`NAME.onnx`, `NAME-pruned.onnx`, `NAME-pruned.int8.onnx`, `NAME.int8.360x640.onnx`) only when its
+    gate is passed; otherwise `GateError`. `UsageError` for another scheme than a model was trained in and a shape that it cannot take.
+    Doing it again, after a crash, gives the same files. Returns the files, those of a model together.
     """
     begun = time.monotonic()
     sources = [Source(path, *load_deployed(path)) for path in models]
     _check_names(sources)
-    small = [source for source in sources if config.int8 and (config.int8_of == "all" or source is sources[-1])]
-    for source in small:
+    small = [source for source in sources if config.int8_of == "all" or source is sources[-1]]
+    for source in small if config.int8 else ():
         choose_scheme(source.card, config.scheme)
     written = []
     for source in sources:
         check_stop(f"Go on with `--resume {stage.run}`.")
-        written.append(_write_float(source, stage))
-        if source in small:
-            written.append(_write_int8(source, written[-1], config, stage))
+        written += _Export(source, config, stage, config.precisions if source in small else ()).write()
     stage.note("done", files=[path.name for path in written], elapsed_s=time.monotonic() - begun)
     return written
 
@@ -77,26 +85,112 @@ def _check_names(sources: list[Source]) -> None:
             )
 
 
-def _write_float(source: Source, stage: Stage) -> Path:
-    path = stage.path / f"{source.stem}.onnx"
-    with _candidate(path) as candidate:
-        export_float(source.network, source.card, candidate)
-        parity = check_float(source.network, candidate)
-        candidate.replace(path)
-    _note(stage, source.card, path, max_abs_error=parity.max_abs_error, sizes=parity.sizes)
-    return path
+class _Export:
+    """One model on its way into files."""
 
+    def __init__(self, source: Source, config: ExportConfig, stage: Stage, precisions: Sequence[str]) -> None:
+        self.source, self.config, self.stage, self.precisions = source, config, stage, precisions
 
-def _write_int8(source: Source, float_path: Path, config: ExportConfig, stage: Stage) -> Path:
-    path = stage.path / f"{source.stem}.int8.onnx"
-    calibration = open_calibration(config, source.task, stage.note, own_ranges=trained_scheme(source.card) is not None)
-    with _candidate(path) as candidate:
-        quantize(float_path, source.card, calibration.ranges, source.task, candidate, config)
-        parity = check_int8(float_path, candidate, calibration.held_out, source.task, config.gate_db)
-        card = _write_with_loss(candidate, path, parity, calibration)
-    loss = {"loss_db": parity.loss_db, "loss_db_by_picture": parity.pictures, "held_out": not calibration.is_shared}
-    _note(stage, card, path, **loss, sizes=parity.sizes)
-    return path
+    def write(self) -> list[Path]:
+        """The files in float and in the precisions, each for any size and then for the shapes asked for."""
+        with TemporaryDirectory(prefix="pixsearch-") as folder:
+            plain = self._plain(Path(folder) / "float.onnx")
+            exact = self._float(plain, "float", LARGEST_ERROR)
+            written = [exact, *self._shaped(exact)]
+            for precision in self.precisions:
+                path = self._float(plain, precision, HALF_A_LEVEL) if precision == "fp16" else self._measured(plain, precision, exact)
+                written += [path, *self._shaped(path)]
+        return written
+
+    def _plain(self, path: Path) -> Path:
+        """The network as a graph of float planes of any size, with what phones take no other way put so."""
+        export_float(self.source.network, self.source.card, path)
+        model = read_model(path)
+        if subpixels_first(model):
+            text = f"`{self.source.stem}` keeps a depth-to-space in CRD mode, which NNAPI does not take: its channels cannot be reordered."
+            self.stage.note("warning", text=text)
+        write_model(model, self.source.card, path)
+        self._warn_of_prices(model)
+        return path
+
+    def _warn_of_prices(self, model: onnx.ModelProto) -> None:
+        for price in punished(model, ("float", *self.precisions)):
+            self.stage.note("warning", text=f"`{self.source.stem}`: {price.text}.")
+        if self.config.scheme == "nnapi" and not self.config.shapes:
+            self.stage.note(
+                "warning", text="NNAPI takes graphs of one size alone. Add `--shape 360x640`, height first, for a file of that size."
+            )
+
+    def _float(self, plain: Path, precision: str, limit: float) -> Path:
+        card = self.source.card.with_(precision=precision)
+        model = read_model(plain)
+        model, card = self._with_ports(to_half(model) if precision == "fp16" else model, card)
+        path = self._path(card)
+        with _candidate(path) as candidate:
+            write_model(model, card, candidate)
+            parity = check_float(self.source.network, candidate, limit)
+            candidate.replace(path)
+        self._note(card, path, max_abs_error=parity.max_abs_error, sizes=parity.sizes)
+        return path
+
+    def _measured(self, plain: Path, precision: str, exact: Path) -> Path:
+        """A quantized file; `exact` is the float one that it is measured against."""
+        own = trained_scheme(self.source.card) is not None
+        calibration = open_calibration(self.config, self.source.task, self.stage.note, own_ranges=own)
+        task = self.source.task
+        plan = plan_of(plain, self.source.card, calibration.ranges, task, self.config, precision)
+        model, card = self._with_ports(quantized(plan), self.source.card.with_(precision=precision, calibration=plan.record))
+        path = self._path(card)
+        with _candidate(path) as candidate:
+            write_model(model, card, candidate)
+            try:
+                parity = check_int8(exact, candidate, calibration.held_out, task, self.config.gate_db)
+            except GateError as error:
+                found = measure_sensitivity(plan, self.source.card, calibration.held_out, task)
+                self.stage.note("sensitivity", label=card.label, file=path.name, limit_db=self.config.gate_db, **found.to_json())
+                raise GateError(f"{error}\n{found.table()}") from error
+            card = _write_with_loss(candidate, path, parity, calibration)
+        loss = {"loss_db": parity.loss_db, "loss_db_by_picture": parity.pictures, "held_out": not calibration.is_shared}
+        self._note(card, path, **loss, sizes=parity.sizes)
+        return path
+
+    def _shaped(self, path: Path) -> list[Path]:
+        """The file at `path` for each of the shapes alone."""
+        written = []
+        for shape in map(parse_shape, self.config.shapes):
+            model, card = with_shape(read_model(path), OnnxModel.open(path).card, shape)
+            own = self._path(card)
+            with _candidate(own) as candidate:
+                write_model(model, card, candidate)
+                parity = check_shape(candidate, path)
+                candidate.replace(own)
+            self._note(card, own, max_abs_error=parity.max_abs_error, sizes=parity.sizes)
+            written.append(own)
+        return written
+
+    def _with_ports(self, model: onnx.ModelProto, card: ModelCard) -> tuple[onnx.ModelProto, ModelCard]:
+        return with_uint8_ports(model, card) if self.config.io == UINT8_NHWC else (model, card)
+
+    def _path(self, card: ModelCard) -> Path:
+        precision = [] if card.precision == "float" else [card.precision]
+        return self.stage.path / ".".join([self.source.stem, *precision, *card.form, "onnx"])
+
+    def _note(self, card: ModelCard, path: Path, *, sizes: Sizes, **figures: Any) -> None:
+        self.stage.note(
+            "exported",
+            label=card.label,
+            file=path.name,
+            precision=card.precision,
+            format=card.calibration.get("format") if card.precision in ("int8", "a16w8") else None,
+            io=card.io,
+            shape=None if card.shape is None else list(card.shape),
+            bytes=path.stat().st_size,
+            opset=read_model(path).opset_import[0].version,
+            sizes=[f"{width}x{height}" for height, width in sizes],
+            **figures,
+        )
+        if self.config.check:
+            self.stage.note("checked", file=path.name, **check_model(read_model(path), self.config.nnapi_level).to_json())
 
 
 @contextmanager
@@ -119,17 +213,3 @@ def _write_with_loss(candidate: Path, path: Path, parity: Int8Parity, calibratio
     card = card.with_(calibration={**card.calibration, **measured})
     write_model(read_model(candidate), card, path)
     return card
-
-
-def _note(stage: Stage, card: ModelCard, path: Path, **figures: Any) -> None:
-    sizes = [f"{width}x{height}" for height, width in figures.pop("sizes")]
-    stage.note(
-        "exported",
-        label=card.label,
-        file=path.name,
-        precision=card.precision,
-        bytes=path.stat().st_size,
-        opset=OPSET,
-        sizes=sizes,
-        **figures,
-    )

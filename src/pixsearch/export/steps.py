@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from pixsearch.errors import DataError
-from pixsearch.export.graph import Graph
+from pixsearch.export.graph import Graph, with_own_weights
 from pixsearch.export.ranges import Range
 from pixsearch.export.scheme import Scheme
 
@@ -21,7 +20,14 @@ CONVOLUTIONS = ("Conv", "ConvTranspose")
 _ACTIVATIONS = ("Relu", "LeakyRelu", "Clip")
 _OTHERS = ("Add", "Mul", "Concat", "Split", "Gather", "Pad", "DepthToSpace")
 QUANTIZED = (*CONVOLUTIONS, *_ACTIVATIONS, *_OTHERS)
-"""Operators that ONNX Runtime has for 8 bits. Others between them compute in float, from 8 bits to 8 bits."""
+"""Operators that ONNX Runtime has for 8 bits. Others between them compute in float, from 8 bits to 8 bits.
+
+AveragePool is left out: in 8 bits its output has the steps of its input, so that every fourth mean of four lies half-way between two of
+them, and runtimes round it this way or that.
+"""
+
+_ACTIVATION_TYPES = {(True, 8): QuantType.QInt8, (False, 8): QuantType.QUInt8, (False, 16): QuantType.QUInt16}
+_OPSET_OF_16_BITS = 21
 
 _SHUFFLES = frozenset({"DepthToSpace", "Clip", "Identity"})
 _LINEAR = frozenset({"Concat", "Conv", "Gather", "Identity", "Pad", "SpaceToDepth", "Split"})
@@ -55,11 +61,11 @@ def insert_steps(model: onnx.ModelProto, ranges: Mapping[str, Range], scheme: Sc
     none = dict.fromkeys(Graph(model).activations(), (0.0, 0.0))  # the quantizer asks for a range even where it rounds nothing
     spans: Any = {name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in {**none, **ranges}.items()}
     quantizer = QDQQuantizer(
-        copy.deepcopy(model),
+        with_opset_for(model, scheme),
         per_channel=scheme.per_channel,
         reduce_range=False,
         weight_qType=QuantType.QInt8 if scheme.signed_weights else QuantType.QUInt8,
-        activation_qType=QuantType.QInt8 if scheme.signed_activations else QuantType.QUInt8,
+        activation_qType=_ACTIVATION_TYPES[scheme.signed_activations, scheme.activation_bits],
         tensors_range=TensorsData(CalibrationMethod.MinMax, spans),
         nodes_to_quantize=[],
         nodes_to_exclude=sorted(kept),
@@ -68,11 +74,19 @@ def insert_steps(model: onnx.ModelProto, ranges: Mapping[str, Range], scheme: Sc
     )
     quantizer.quantize_model()
     quantizer.model.topological_sort()
-    quantized: onnx.ModelProto = quantizer.model.model
-    _check_ranges(quantized, ranges)
+    made: onnx.ModelProto = quantizer.model.model
+    _check_ranges(made, ranges)
     floats = {port.name for port in model.graph.input} | {name for node in model.graph.node if node.name in kept for name in node.output}
-    _read_floats(quantized, kept, floats)
-    return quantized
+    _read_floats(made, kept, floats)
+    return made
+
+
+def with_opset_for(model: onnx.ModelProto, scheme: Scheme) -> onnx.ModelProto:
+    """A copy of `model`, under the opset that has 16-bit quantization where `scheme` needs it; its operators mean the same there."""
+    made = with_own_weights(model)
+    if scheme.activation_bits > 8:
+        made.opset_import[0].version = max(made.opset_import[0].version, _OPSET_OF_16_BITS)
+    return made
 
 
 def _check_ranges(quantized: onnx.ModelProto, ranges: Mapping[str, Range]) -> None:

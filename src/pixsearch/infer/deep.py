@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixsearch.infer.session import OnnxModel
-from pixsearch.infer.tiles import MEMORY_BYTES, Decode, Encode, Samples, run_windows, window_side
+from pixsearch.infer.tiles import MEMORY_BYTES, Decode, Encode, Samples, run_windows, window_of
 from pixsearch.pixels.color import rgb_to_ycbcr, ycbcr_to_rgb
 from pixsearch.pixels.files import Decoded
 from pixsearch.pixels.resize import rescale, resize_window
@@ -31,7 +31,7 @@ def apply_decoded(
     pixels = np.empty((height, width) if decoded.grey else (height, width, 3), decoded.pixels.dtype)
     encode, decode = _conversions(task, signature, decoded)
     inputs = task.inputs_of(decoded.pixels, sigma)
-    for rows, columns, part in run_windows(model, inputs, encode, decode, window_side(model.card, memory_bytes)):
+    for rows, columns, part in run_windows(model, inputs, encode, decode, window_of(model.card, memory_bytes)):
         pixels[rows, columns] = _mean(part) if decoded.grey else part
     alpha = None if decoded.alpha is None else enlarge_alpha(decoded.alpha, signature.scale)
     return Decoded(pixels, alpha, decoded.grey)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
 from pixsearch.card import KEY, ModelCard
 from pixsearch.errors import DataError
+from pixsearch.infer.ports import UINT8_NHWC, from_output, padded, to_feed
 from pixsearch.tasks.base import Planes
 
 PROVIDERS = ("CPUExecutionProvider",)
@@ -56,7 +56,8 @@ def open_session(source: Path | bytes, options: ort.SessionOptions) -> ort.Infer
 class OnnxModel:
     """An exported model, open for inference; it carries its card, so the file alone is enough.
 
-    The network itself takes sides that are multiples of `card.multiple`; `run` takes any size. Thread-safe once open.
+    The network itself takes sides that are multiples of `card.multiple`, or one shape; `run` takes any size up to that. Thread-safe
+    once open.
     """
 
     def __init__(self, session: ort.InferenceSession, card: ModelCard, path: Path) -> None:
@@ -78,8 +79,8 @@ class OnnxModel:
         """The output for `inputs`, float32 planes (C, H, W) or (N, C, H, W) by port name, of any H and W.
 
         The result is (C, H·scale, W·scale) or (N, C, H·scale, W·scale), not clipped. Sides that are no multiple of
-        `card.multiple` are continued with their edge pixels and the output is cropped. `DataError` names a plane that
-        is missing, unknown or of the wrong shape.
+        `card.multiple`, or shorter than `card.shape`, are continued with their edge pixels and the output is cropped. A file with
+        8-bit ports rounds both. `DataError` names a plane that is missing, unknown, of the wrong shape or larger than `card.shape`.
         """
         planes = self._checked(inputs)
         first = next(iter(planes.values()))
@@ -89,9 +90,9 @@ class OnnxModel:
 
     def _run_one(self, planes: dict[str, Planes]) -> Planes:
         height, width = next(iter(planes.values())).shape[-2:]
-        feeds = {name: pad_to_multiple(plane, self.card.multiple)[np.newaxis] for name, plane in planes.items()}
-        output: Planes = self.session.run([self.card.signature.output.name], feeds)[0][0]
-        scale = self.card.signature.scale
+        card, scale = self.card, self.card.signature.scale
+        feeds = {port.name: to_feed(card, port, padded(card, planes[port.name])[np.newaxis]) for port in card.signature.inputs}
+        output: Planes = from_output(card, self.session.run([card.signature.output.name], feeds)[0])[0]
         return output[:, : height * scale, : width * scale]
 
     def _checked(self, inputs: Mapping[str, Planes]) -> dict[str, Planes]:
@@ -109,20 +110,25 @@ class OnnxModel:
         return {name: np.ascontiguousarray(plane, np.float32) for name, plane in inputs.items()}
 
 
-def pad_to_multiple(planes: Planes, multiple: int) -> Planes:
-    """`planes` (…, H, W) continued at the bottom and the right with edge pixels to the next multiple of `multiple`."""
-    down, right = (-side % multiple for side in planes.shape[-2:])
-    if not (down or right):
-        return planes
-    return np.pad(planes, [(0, 0)] * (planes.ndim - 2) + [(0, down), (0, right)], mode="edge")
-
-
 def _check_ports(session: ort.InferenceSession, card: ModelCard, path: Path) -> None:
     """The graph must take and give what its card says."""
-    said = {port.name: port.channels for port in card.signature.inputs}
-    found: dict[str, Any] = {port.name: port.shape[1] if len(port.shape) == 4 else None for port in session.get_inputs()}
+    said = {port.name: _axes(card, port.channels) for port in card.signature.inputs}
+    found = {port.name: (port.type, [side if isinstance(side, int) else None for side in port.shape]) for port in session.get_inputs()}
     outputs = [port.name for port in session.get_outputs()]
     if said != found or card.signature.output.name not in outputs:
         raise DataError(
-            f"`{path}` takes {found} and gives {outputs}, but its card says {said} and `{card.signature.output.name}`. Export it again."
+            f"`{path}` takes {_words(found)} and gives {outputs}, but its card says {_words(said)} and `{card.signature.output.name}`. "
+            "Export it again."
         )
+
+
+def _axes(card: ModelCard, channels: int) -> tuple[str, list[int | None]]:
+    """The type and the sides of an input with so many channels; None for sides that may be any."""
+    height, width = card.shape or (None, None)
+    if card.io == UINT8_NHWC:
+        return "tensor(uint8)", [1, height, width, channels]
+    return "tensor(float)", [1, channels, height, width]
+
+
+def _words(ports: dict[str, tuple[str, list[int | None]]]) -> str:
+    return ", ".join(f"`{name}` {kind} {['any' if side is None else side for side in sides]}" for name, (kind, sides) in ports.items())

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pixsearch.card import ModelCard
 from pixsearch.errors import DataError
+from pixsearch.infer.ports import size_text
 from pixsearch.infer.session import OnnxModel
 from pixsearch.interrupt import check_stop
 from pixsearch.pixels.types import Picture
@@ -76,18 +77,26 @@ def window_side(card: ModelCard, memory_bytes: int = MEMORY_BYTES) -> int:
     return max(largest, least) // card.multiple * card.multiple
 
 
+def window_of(card: ModelCard, memory_bytes: int = MEMORY_BYTES) -> tuple[int, int]:
+    """Height and width of the windows a picture is cut into: the one shape that the file takes, or squares of `window_side`."""
+    side = window_side(card, memory_bytes)
+    return card.shape or (side, side)
+
+
 def run_windows(
-    model: OnnxModel, inputs: Mapping[str, Samples], encode: Encode, decode: Decode, window: int
+    model: OnnxModel, inputs: Mapping[str, Samples], encode: Encode, decode: Decode, window: tuple[int, int]
 ) -> Iterator[tuple[slice, slice, Samples]]:
     """Each window's place in the output (rows, columns) and the decoded samples (h, w, C) to put there.
 
     `inputs` are whole arrays (H, W, …) of one size by port name. `encode` and `decode` work as a task's do and see one
-    window with its margins.
+    window (height, width) with its margins. `DataError` for a picture longer than a window that its margins fill.
     """
-    height, width = next(iter(inputs.values())).shape[:2]
+    sides = next(iter(inputs.values())).shape[:2]
     card = model.card
-    for rows in spans(height, window, margin_of(card), card.multiple):
-        for columns in spans(width, window, margin_of(card), card.multiple):
+    _check_margins(card, sides, window)
+    down, right = (spans(size, side, margin_of(card), card.multiple) for size, side in zip(sides, window, strict=True))
+    for rows in down:
+        for columns in right:
             check_stop("Nothing of this picture was written. Run the command again.")
             seen = {name: samples[rows.start : rows.stop, columns.start : columns.stop] for name, samples in inputs.items()}
             planes = model.run({name: encode(name, samples) for name, samples in seen.items()})
@@ -96,13 +105,21 @@ def run_windows(
             yield _placed(rows, scale), _placed(columns, scale), decoded[_kept(rows, scale), _kept(columns, scale)]
 
 
+def _check_margins(card: ModelCard, sides: tuple[int, ...], window: tuple[int, int]) -> None:
+    least = 2 * margin_of(card) + card.multiple
+    if any(size > side and side < least for size, side in zip(sides, window, strict=True)):
+        raise DataError(
+            f"`{card.label}` takes {size_text(window)} pixels, too few to go through a picture of {size_text((sides[0], sides[1]))} "
+            f"in windows: of each side {2 * margin_of(card)} pixels overlap. Export it with a `--shape` of at least {least}x{least}."
+        )
+
+
 def output_planes(model: OnnxModel, task: Task, inputs: Mapping[str, Picture], *, memory_bytes: int = MEMORY_BYTES) -> Planes:
     """The output planes (C, H·scale, W·scale), not clipped, for whole input pictures (H, W, 3) by port name, window by window."""
     height, width = next(iter(inputs.values())).shape[:2]
     signature = model.card.signature
     output = np.empty((signature.out_channels, height * signature.scale, width * signature.scale), np.float32)
-    window = window_side(model.card, memory_bytes)
-    for rows, columns, part in run_windows(model, inputs, task.encode, _channels_last, window):
+    for rows, columns, part in run_windows(model, inputs, task.encode, _channels_last, window_of(model.card, memory_bytes)):
         output[:, rows, columns] = np.moveaxis(part, -1, 0)
     return output
 
@@ -131,7 +148,7 @@ def apply_picture(model: OnnxModel, task: Task, picture: Picture, *, memory_byte
         raise DataError(f"`{model.path.name}` takes {len(ports)} inputs ({', '.join(p.name for p in ports)}), not one picture.")
     scale = model.card.signature.scale
     result = np.empty((picture.shape[0] * scale, picture.shape[1] * scale, 3), np.uint8)
-    window = window_side(model.card, memory_bytes)
+    window = window_of(model.card, memory_bytes)
     for rows, columns, part in run_windows(model, {ports[0].name: picture}, task.encode, task.decode, window):
         result[rows, columns] = part
     return result

@@ -21,9 +21,9 @@ QUIET = 0.01  # how loud the tail starts: the untrained network is close to its 
 class Nearest(nn.Module):
     """Each input pixel repeated for each of its sub-pixels (ECBSR), as channels in the order pixel-shuffle takes them."""
 
-    def __init__(self, genotype: MobileGenotype, signature: Signature) -> None:
+    def __init__(self, signature: Signature, side: int = 1) -> None:
         super().__init__()
-        self.sources = nearest_sources(genotype, signature)
+        self.sources = nearest_sources(signature, side)
 
     def forward(self, folded: Tensor) -> Tensor:
         """One channel is left as it is: adding repeats it."""
@@ -36,17 +36,17 @@ class Nearest(nn.Module):
 
 
 class Bicubic(nn.Module):
-    """Bicubic up-scaling as a fixed convolution, as channels in the order pixel-shuffle takes them.
+    """Bicubic up-scaling as a fixed convolution, as channels in the order pixel-shuffle takes them; `side` input pixels make a block.
 
     Equal to `pixels.resize` but for the border, which repeats the outermost pixel where MATLAB mirrors two.
     """
 
     kernel: Tensor
 
-    def __init__(self, genotype: MobileGenotype, signature: Signature) -> None:
+    def __init__(self, signature: Signature, side: int = 1) -> None:
         super().__init__()
-        self.channels, self.block = signature.out_channels, block(genotype)
-        kernel = torch.from_numpy(bicubic_kernel(signature.scale, self.block)).repeat(self.channels, 1, 1, 1)
+        self.channels, self.block = signature.out_channels, side
+        kernel = torch.from_numpy(bicubic_kernel(signature.scale, side)).repeat(self.channels, 1, 1, 1)
         self.register_buffer("kernel", kernel, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,21 +83,34 @@ class Chain(nn.Module):
         last = tail(genotype, signature)
         self.tail = convolution(last.inputs, last.outputs, last.kernel, branches, identity=False)
         start(self.tail, QUIET)
-        self.bicubic = Bicubic(genotype, signature) if has_bicubic(genotype, signature) else None
-        self.nearest = None if self.bicubic else Nearest(genotype, signature)
+        self.bicubic = Bicubic(signature, self.block) if has_bicubic(genotype, signature) else None
+        self.nearest = None if self.bicubic else Nearest(signature, self.block)
 
     def forward(self, x: Tensor) -> Tensor:
         """Behind a space-to-depth head the layers run at half the size; `DataError` for sizes that do not halve."""
-        folded = fold(x) if self.block == 2 else x
+        folded = self.head(x)
+        out = self.tail(self.features(folded)) + self.skip(x, folded)
+        return F.pixel_shuffle(out, self.up) if self.up > 1 else out
+
+    def head(self, x: Tensor) -> Tensor:
+        """What the first layer sees: the input, or its blocks folded into channels."""
+        return fold(x) if self.block == 2 else x
+
+    def features(self, folded: Tensor) -> Tensor:
+        """What the tail sees: (N, width, H, W), at half the size behind a space-to-depth head."""
         out = folded
         for layer in self.layers:
             out = layer(out)
-        out = self.tail(out)
-        if self.nearest is not None:
-            out = out + self.nearest(folded)
+        return out
+
+    def skip(self, x: Tensor, folded: Tensor) -> Tensor:
+        """What is added to the tail's output, channels in the order pixel-shuffle takes them; one channel stands for all."""
         if self.bicubic is not None:
-            out = out + self.bicubic(x)
-        return F.pixel_shuffle(out, self.up) if self.up > 1 else out
+            upscaled: Tensor = self.bicubic(x)
+            return upscaled
+        assert self.nearest is not None
+        repeated: Tensor = self.nearest(folded)
+        return repeated
 
 
 def fold(x: Tensor) -> Tensor:

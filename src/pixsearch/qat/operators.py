@@ -30,6 +30,12 @@ def _conv_transpose(inputs: Sequence[Any], attributes: Attributes) -> Tensor:
     return F.conv_transpose2d(x, kernel, bias[0] if bias else None, strides, (top, left), extra, groups, dilations)
 
 
+def _average_pool(inputs: Sequence[Any], attributes: Attributes) -> Tensor:
+    """Without padding, as networks here use it."""
+    kernel = attributes["kernel_shape"]
+    return F.avg_pool2d(inputs[0], kernel, attributes.get("strides", (1, 1)), ceil_mode=bool(attributes.get("ceil_mode", 0)))
+
+
 def _pad(inputs: Sequence[Any], attributes: Attributes) -> Tensor:
     x, pads = inputs[0], [int(side) for side in inputs[1]]
     half = len(pads) // 2
@@ -68,6 +74,7 @@ def _clip(inputs: Sequence[Any], _: Attributes) -> Tensor:
 
 OPERATORS: dict[str, Operator] = {
     "Add": lambda inputs, _: inputs[0] + inputs[1],
+    "AveragePool": _average_pool,
     "Clip": _clip,
     "Concat": lambda inputs, attributes: torch.cat(list(inputs), attributes["axis"]),
     "Conv": _conv,

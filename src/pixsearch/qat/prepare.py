@@ -76,6 +76,7 @@ def add_missing_biases(model: onnx.ModelProto, network: nn.Module) -> None:
         bias = node.input[1].removesuffix(".weight") + ".bias" if node.op_type in CONVOLUTIONS else ""
         if len(node.input) == 2 and bias in shapes:
             node.input.append(bias)
+        if len(node.input) == 3 and bias in shapes and bias not in {tensor.name for tensor in model.graph.initializer}:
             model.graph.initializer.append(numpy_helper.from_array(np.zeros(shapes[bias], np.float32), bias))
 
 

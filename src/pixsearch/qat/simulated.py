@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from pixsearch.errors import UsageError
-from pixsearch.export.graph import attributes
+from pixsearch.export.graph import COPY, attributes
 from pixsearch.export.ranges import Range
 from pixsearch.export.scheme import Scheme
 from pixsearch.export.steps import CONVOLUTIONS
@@ -182,9 +182,9 @@ class _Reader:
         return Convolution(node.op_type, attributes(node), self._fixed(self._float_name(node.input[1])), bias, axis, rounding, self._scheme)
 
     def _float_name(self, name: str) -> str:
-        """What the constant was called before it became integers."""
+        """What the constant was called before it became integers, and before nodes that share it got one each."""
         integers: str = self._restored[name].input[0]
-        return integers.removesuffix("_quantized")
+        return integers.removesuffix("_quantized").partition(COPY)[0]
 
     def _fixed(self, name: str) -> Tensor:
         return self._weights[name] if name in self._weights else torch.from_numpy(numpy_helper.to_array(self._constants[name]).copy())

@@ -17,8 +17,10 @@ Line = tuple[Row, Latency | None, bool]
 def bench_table(bench: BenchRecord, width: int, *, detail: bool = False) -> Group:
     """The table of `bench` within `width` cells, of which 80 always do; `detail` adds every latency figure."""
     parts: list[RenderableType] = [table(_columns(bench), width)]
-    if detail and bench.thread_counts:
+    if detail and bench.thread_counts and not bench.modelled:
         parts += [Text(), table(_latency_columns(bench), width)]
+    if detail and any(row.drift for row in bench.rows):
+        parts += [Text(), table(_drift_columns(bench), width)]
     return Group(*parts, *_conventions(bench))
 
 
@@ -49,9 +51,17 @@ def _columns(bench: BenchRecord) -> list[Column]:
         Column("params", _once(lines, lambda row: w.count(row.params))),
         Column("size", _once(lines, lambda row: w.size(row.file_bytes))),
         Column("at", at),
+        *_time_columns(bench, lines),
+        Column("peak", _once(lines, lambda row: w.size(row.peak_bytes)), rank=3),
+    ]
+
+
+def _time_columns(bench: BenchRecord, lines: list[Line]) -> list[Column]:
+    if bench.modelled:
+        return [Column("modelled ms", _timed(lines, lambda t: w.milliseconds(t.modelled_ms)))]
+    return [
         Column("median ms", _timed(lines, lambda t: w.milliseconds(t.median_ms))),
         Column("p95 ms", _timed(lines, lambda t: w.milliseconds(t.p95_ms))),
-        Column("peak", _once(lines, lambda row: w.size(row.peak_bytes)), rank=3),
     ]
 
 
@@ -63,9 +73,24 @@ def _latency_columns(bench: BenchRecord) -> list[Column]:
         Column("min ms", _timed(lines, lambda t: w.milliseconds(t.min_ms))),
         Column("p90", _timed(lines, lambda t: w.milliseconds(t.p90_ms))),
         Column("p99", _timed(lines, lambda t: w.milliseconds(t.p99_ms))),
+        Column("CV", _timed(lines, lambda t: w.ABSENT if t.variation is None else f"{t.variation:.0%}"), rank=2),
         Column("GMAC/s", _timed(lines, lambda t: w.ABSENT if t.gmacs_per_s is None else f"{t.gmacs_per_s:.1f}")),
         Column("load ms", _once(lines, lambda row: w.milliseconds(row.load_ms))),
         Column("peak", _once(lines, lambda row: w.size(row.peak_bytes))),
+    ]
+
+
+def _drift_columns(bench: BenchRecord) -> list[Column]:
+    """The output of the target against that of the same file here."""
+    found = [(row, row.drift) for row in bench.rows if row.drift]
+    sustained = any(row.sustained for row, _ in found)
+    slowdowns = [f"{row.sustained.slowdown:+.0%}" if row.sustained else w.ABSENT for row, _ in found]
+    return [
+        Column("on the target", [row.label for row, _ in found], align="left", narrowest=NAME_WIDTH),
+        Column(bench.metric, [w.decibel(drift.psnr_db) for _, drift in found]),
+        Column("here", [w.decibel(drift.here_psnr_db) for _, drift in found]),
+        Column("levels off", [w.levels(drift.levels) for _, drift in found], align="left"),
+        *([Column("slowest", slowdowns)] if sustained else []),
     ]
 
 

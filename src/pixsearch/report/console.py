@@ -15,6 +15,7 @@ from pixsearch.errors import DataError
 from pixsearch.report import wording as w
 from pixsearch.report.bench_table import bench_table
 from pixsearch.report.columns import NAME_WIDTH, Column, note, table
+from pixsearch.report.exported import Checked
 from pixsearch.report.measured import Exported
 from pixsearch.report.records import RunRecord, read_run
 from pixsearch.report.searched import Member, SearchRecord
@@ -67,7 +68,7 @@ def _result(record: RunRecord, stage: str, width: int, detail: bool) -> Renderab
     if stage == "qat" and record.qat:
         return training_summary(record.qat)
     if stage == "export" and record.exports:
-        return export_table(record.exports, width)
+        return Group(export_table(record.exports, width), *_check_lines(record.checks))
     if stage == "bench" and record.bench:
         return bench_table(record.bench, width, detail=detail)
     return None
@@ -137,7 +138,27 @@ def export_table(exports: Sequence[Exported], width: int) -> Group:
         Column("size", [w.size(e.bytes) for e in exports]),
         Column("error", [w.error(e.max_abs_error) for e in exports]),
         Column("loss dB", [w.decibel(e.loss_db) for e in exports]),
+        Column("stored as", [e.format or "" for e in exports], rank=1, align="left"),
         Column("opset", ["" if e.opset is None else str(e.opset) for e in exports], rank=2),
         Column("checked at", [", ".join(e.sizes) for e in exports], rank=1, align="left", narrowest=10),
     ]
-    return Group(table(columns, width), note("error: largest against PyTorch, of values 0 to 1", "loss: PSNR against the float model"))
+    return Group(
+        table(columns, width),
+        note("error: largest against PyTorch (for one size: against any size), of values 0 to 1", "loss: PSNR against the float model"),
+    )
+
+
+def _check_lines(checks: Sequence[Checked]) -> list[Text]:
+    """What providers take of each file, a line a file; `check_table` has the nodes."""
+    hint = [note("node by node: `pixsearch export FILE.onnx --check`, or the report")] if checks else []
+    return [*(Text(w.printable(check.words)) for check in checks), *hint]
+
+
+def check_table(check: Checked, width: int) -> Group:
+    """A file node by node: what each provider of a phone takes, and why not."""
+    cells = list(zip(*check.operators, strict=True)) or [()] * len(check.heads)
+    columns = [
+        Column(head, column, align="right" if head == "nodes" else "left", narrowest=NAME_WIDTH)
+        for head, column in zip(check.heads, cells, strict=True)
+    ]
+    return Group(Text(), Text(w.printable(check.words), style="bold"), table(columns, width))

@@ -14,7 +14,7 @@ from pixsearch.report.markup import Markup, element, join, script_json, text
 from pixsearch.report.page import Page
 from pixsearch.report.records import RunRecord, read_run
 from pixsearch.report.searched import Candidate, Member
-from pixsearch.report.sections import bench, record, search, train
+from pixsearch.report.sections import bench, export, record, search, train
 from pixsearch.rundir import write_atomic
 
 
@@ -62,8 +62,7 @@ def assemble(run: RunRecord) -> Page:
         train.pruning(page, run.prune)
     if run.qat:
         train.training(page, "qat", "Training for int8", run.qat)
-    if run.exports:
-        train.exports(page, run.exports)
+    export.export(page, run)
     if run.search:
         record.failures(page, run.search)
     record.photos(page, run)

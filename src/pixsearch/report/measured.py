@@ -22,21 +22,51 @@ class Exported:
     opset: int | None
     max_abs_error: float | None
     loss_db: float | None
+    format: str | None
     sizes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds a frame with this many threads; None where a percentile was not taken."""
+    """Milliseconds a frame with this many threads: clocked (`median_ms`, percentiles) or computed (`modelled_ms`), never both."""
 
     threads: int
-    median_ms: float
+    median_ms: float | None
+    modelled_ms: float | None
     p90_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
     min_ms: float | None
+    variation: float | None
     repeats: int | None
     gmacs_per_s: float | None
+
+    @property
+    def time_ms(self) -> float:
+        """The one that there is. Only for records whose target is named beside it."""
+        time_ms = self.median_ms if self.modelled_ms is None else self.modelled_ms
+        assert time_ms is not None  # `_latency` has seen to it
+        return time_ms
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A model's output on the target against the same file here: mean PSNR of both, shares of samples that differ by so many levels."""
+
+    psnr_db: float
+    here_psnr_db: float
+    levels: Mapping[str, float]
+    pictures: int
+    side: int
+
+
+@dataclass(frozen=True)
+class Sustained:
+    """A long run: its slowest stretch over its first, and (seconds, milliseconds a frame) along the way."""
+
+    seconds: float
+    slowdown: float
+    curve: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -57,6 +87,8 @@ class Row:
     load_ms: float | None
     peak_bytes: float | None
     latency: tuple[Latency, ...]
+    drift: Drift | None
+    sustained: Sustained | None
 
 
 @dataclass(frozen=True)
@@ -118,6 +150,7 @@ def _exported(event: Mapping[str, Any]) -> Exported:
         opset=event.get("opset"),
         max_abs_error=event.get("max_abs_error"),
         loss_db=event.get("loss_db"),
+        format=event.get("format"),
         sizes=tuple(_sides(size) for size in event.get("sizes") or ()),
     )
 
@@ -169,12 +202,26 @@ def _row(row: Mapping[str, Any]) -> Row:
         load_ms=row.get("load_ms"),
         peak_bytes=row.get("peak_bytes"),
         latency=tuple(_latency(item) for item in row.get("latency") or ()),
+        drift=_drift(row["on_target"]) if row.get("on_target") else None,
+        sustained=_sustained(row["sustained"]) if row.get("sustained") else None,
     )
 
 
+def _drift(data: Mapping[str, Any]) -> Drift:
+    levels = {str(level): float(share) for level, share in data["from_here"].items()}
+    return Drift(float(data["psnr_db"]), float(data["here_psnr_db"]), levels, int(data["pictures"]), int(data["side"]))
+
+
+def _sustained(data: Mapping[str, Any]) -> Sustained:
+    curve = tuple((float(second), float(ms)) for second, ms in data["curve"])
+    return Sustained(float(data["seconds"]), float(data["slowdown"]), curve)
+
+
 def _latency(item: Mapping[str, Any]) -> Latency:
-    names = ("p90_ms", "p95_ms", "p99_ms", "min_ms", "repeats", "gmacs_per_s")
-    return Latency(int(item["threads"]), float(item["median_ms"]), **{name: item.get(name) for name in names})
+    names = ("median_ms", "modelled_ms", "p90_ms", "p95_ms", "p99_ms", "min_ms", "variation", "repeats", "gmacs_per_s")
+    if (item.get("median_ms") is None) is (item.get("modelled_ms") is None):
+        raise ValueError("a latency is clocked or modelled, one of the two")
+    return Latency(int(item["threads"]), **{name: item.get(name) for name in names})
 
 
 def _crop(folder: Path, crop: Mapping[str, Any]) -> Crop:

@@ -9,7 +9,22 @@ from pixsearch.report import wording as w
 from pixsearch.units import format_duration
 
 LASTING = frozenset(
-    {"warning", "stopped", "early_stop", "done", "start", "resume", "photos", "cache", "baseline", "pruned", "exported", "measured"}
+    {
+        "warning",
+        "stopped",
+        "early_stop",
+        "done",
+        "start",
+        "resume",
+        "photos",
+        "cache",
+        "baseline",
+        "pruned",
+        "exported",
+        "measured",
+        "sensitivity",
+        "checked",
+    }
 )
 
 NAMED = 3  # photos left out that a line names; the record names all
@@ -92,6 +107,10 @@ def _candidate(event: Event) -> str:
     return _join(f"{head}: {figures}", _time("{}", event.get("seconds")))
 
 
+def _weights(event: Event) -> str:
+    return f"shared weights: version {event['version']} after {event['step']} steps"
+
+
 def _generation(event: Event) -> str:
     volume = event.get("hypervolume")
     front = w.plural(len(event.get("front") or ()), "member")
@@ -129,13 +148,36 @@ def _exported(event: Event) -> str:
     return f"exported {event['label']}: " + _join(str(event["file"]), w.size(event.get("bytes")), error, loss)
 
 
+def _sensitivity(event: Event) -> str:
+    worst = max(event["layers"], key=lambda layer: layer["alone_db"])
+    return f"{event['file']} loses {event['loss_db']:.3f} dB, most by {worst['layer']} ({worst['alone_db']:.3f} dB alone)"
+
+
+def _checked(event: Event) -> str:
+    taken = ", ".join(f"{name} {count}" for name, count in event["taken"].items())
+    return f"checked {event['file']} for phones: {taken} of {event['nodes']} nodes"
+
+
 def _measured(event: Event) -> str:
     if "label" not in event:
         return f"measured {event['id']}: {w.title(event['figure'])} {w.figure(event['figure'], event['value'])}"
     timings = event.get("latency") or [event]
     medians = " / ".join(w.milliseconds(timing["median_ms"]) for timing in timings if timing.get("median_ms") is not None)
+    computed = " / ".join(w.milliseconds(timing["modelled_ms"]) for timing in timings if timing.get("modelled_ms") is not None)
     quality = f"{w.decibel(event['psnr_db'])} dB" if event.get("psnr_db") is not None else None
-    return _join(f"measured {event['label']}", quality, f"median {medians} ms" if medians else None)
+    times = (f"median {medians} ms" if medians else None, f"modelled {computed} ms" if computed else None)
+    return _join(f"measured {event['label']}", quality, *times)
+
+
+def _on_target(event: Event) -> str:
+    found = event["on_target"]
+    quality = f"{w.decibel(found['psnr_db'])} dB on the target"
+    return _join(f"compared {event['label']}", quality, f"levels off: {w.levels(found['from_here'])}")
+
+
+def _sustained(event: Event) -> str:
+    found = event["sustained"]
+    return _join(f"sustained {event['label']}", f"{found['seconds']:.0f} s", f"slowest stretch {found['slowdown']:+.0%}")
 
 
 def _preparing(event: Event) -> str:
@@ -166,6 +208,7 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "step": _step,
     "validation": _validation,
     "candidate": _candidate,
+    "weights": _weights,
     "generation": _generation,
     "photos": _photos,
     "baseline": lambda event: f"baseline {event.get('name', '')}: {w.decibel(event['psnr_db'])} dB, SSIM {w.similarity(event.get('ssim'))}",
@@ -179,6 +222,10 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "stopped": lambda event: f"stopped: {str(event['error']).partition(chr(10))[0]}",
     "pruned": _pruned,
     "exported": _exported,
+    "sensitivity": _sensitivity,
+    "checked": _checked,
     "measured": _measured,
+    "on-target": _on_target,
+    "sustained": _sustained,
     "done": _done,
 }

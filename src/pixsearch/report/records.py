@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from pixsearch.errors import UsageError
 from pixsearch.events import Event
+from pixsearch.report.exported import Checked, LayerCosts, read_checks, read_layer_costs
 from pixsearch.report.measured import BenchRecord, Exported, read_bench, read_exports
 from pixsearch.report.searched import SearchRecord, read_search
 from pixsearch.report.stage import StageRecord, read_stage
@@ -33,6 +34,8 @@ class RunRecord:
     prune: PruneRecord | None
     qat: TrainingRecord | None
     exports: tuple[Exported, ...]
+    layer_costs: tuple[LayerCosts, ...]
+    checks: tuple[Checked, ...]
     bench: BenchRecord | None
 
     @property
@@ -78,5 +81,7 @@ def read_run(run: Path) -> RunRecord:
         prune=of("prune", read_pruning),
         qat=of("qat", read_training),
         exports=of("export", read_exports) or (),
+        layer_costs=of("export", read_layer_costs) or (),
+        checks=of("export", read_checks) or (),
         bench=of("bench", read_bench),
     )

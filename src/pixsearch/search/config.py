@@ -33,6 +33,11 @@ class SearchConfig(Config):
     alone) or `ray` (meant by `address` alone). Each worker has `threads` torch threads, one when left out. A candidate that takes
     longer than `candidate_limit_s`, or whose worker takes more than `candidate_memory_bytes`, is tried once more and then fails;
     in this process neither can be enforced.
+
+    `guidance` lets `esr-ea` weight its mutations by the credits that blocks have earned; without it all weigh alike.
+    `cars` trains shared weights instead: at first for `warmup_steps` steps on random members (left out: a third of
+    `budget_s`, or 4000 steps), then for `generation_steps` on the parents of each generation, with batches and rate as above. `protection`
+    lets networks live on whose quality still grows. Every score counts as an evaluation, those of parents at each new version too.
     """
 
     may_change: ClassVar[frozenset[str]] = frozenset(
@@ -52,6 +57,10 @@ class SearchConfig(Config):
     proxy_rate: float = Field(default=5e-3, gt=0)
     rungs: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(default=None, min_length=2)
     keep: float = Field(default=0.25, gt=0, lt=1)
+    guidance: bool = True
+    warmup_steps: int | None = Field(default=None, ge=1)
+    generation_steps: int = Field(default=300, ge=1)
+    protection: bool = True
     branches: Literal["none", "linear", "ecb"] = "none"
     val_pictures: int = Field(default=8, ge=1)
     val_window: int = Field(default=1024, ge=64)

@@ -38,6 +38,7 @@ class Engine:
     The record is the state. A resumed search asks its strategy everything anew from the start and takes from the record
     what was tried before, so the strategy ends up where it was, and what is tried then is what an unbroken run would
     have tried. Candidates are recorded as they end and told in the order asked for, so it does not matter how many workers there are.
+    Where candidates share weights a generation is judged whole or not at all, so a budget ends the search between two of them.
 
     `tries` are all tries so far and `judged` those at the highest rung, each in the order asked for; `on_generation` hears the
     generation's number and both after every tell.
@@ -61,11 +62,13 @@ class Engine:
         self.tries: list[Scored] = []
         self.judged: list[Scored] = []
         self._sent: tuple[str, Any] | None = None
+        self._whole = False
 
     def run(self) -> list[Scored]:
         """Every candidate that came to the highest rung, in the order asked for."""
         asked_for = generation = 0
         while (wanted := self._wanted(asked_for)) > 0:
+            self.evaluator.begin(self.strategy.parents)
             asked = self.strategy.ask(wanted)
             told, complete = self._climb(asked)
             if asked_for == 0:
@@ -85,7 +88,10 @@ class Engine:
 
     def _wanted(self, so_far: int) -> int:
         size = self.strategy.generation_size
-        return size if self.budget.evaluations is None else min(size, self.budget.evaluations - so_far)
+        if self.budget.evaluations is None:
+            return size
+        left = self.budget.evaluations - so_far
+        return 0 if self.strategy.shares_weights and so_far and left < size else min(size, left)
 
     def _climb(self, asked: Sequence[Any]) -> tuple[list[Scored], bool]:
         """The scores at the highest rung of those that came to it, in order, and whether the budget was enough for all."""
@@ -99,12 +105,14 @@ class Engine:
         return scored, len(scored) == len(asked)
 
     def _score(self, asked: Sequence[Any], rung: Fidelity) -> list[Scored]:
-        """`asked` in order, as far as the budget goes; what is in the record costs nothing."""
-        self.evaluator.prepare(asked)
+        """`asked` in order, as far as the budget goes; what is in the record costs nothing. A whole generation that was begun is ended."""
         fidelity = replace(rung, weights=self.evaluator.weights)
         fresh = [genotype for genotype in asked if self.record.tried(genotype, fidelity.name) is None]
-        for one in self._tried(fresh, fidelity):
-            self.record.keep(one, **self.rungs.place(rung))
+        self._whole = self.strategy.shares_weights and (len(fresh) < len(asked) or self._in_time())
+        if fresh and self._may_go_on():
+            self.evaluator.prepare(fresh)
+            for one in self._tried(fresh, fidelity):
+                self.record.keep(one, **self.rungs.place(rung))
         known = [self.record.tried(genotype, fidelity.name) for genotype in asked]
         scored = [one for one in known if one is not None]
         self.tries += scored
@@ -123,7 +131,7 @@ class Engine:
                     self.executor.submit(evaluate, Job(measured.genotype, fidelity, measured), self._shared())
             for ended in self.executor.results(self._begin):
                 yield _score_of(ended)
-                if not self._in_time():
+                if not self._may_go_on():
                     self.executor.cancel()
         except Interrupted:
             kept = self.record.count
@@ -132,10 +140,13 @@ class Engine:
     def _in_time(self) -> bool:
         return self.budget.seconds is None or self.record.elapsed() < self.budget.seconds
 
+    def _may_go_on(self) -> bool:
+        return self._whole or self._in_time()
+
     def _measured(self, fresh: Sequence[Any], fidelity: Fidelity) -> Iterator[Scored]:
         for genotype in fresh:
             check_stop(self.how_to_go_on)
-            if not self._in_time():
+            if not self._may_go_on():
                 return
             if self.record.deadly(genotype, fidelity.name):
                 yield Scored(genotype, fidelity=fidelity.name, error=f"It ended the whole process {DEATHS} times.")

@@ -9,6 +9,11 @@ from pixsearch.search.pareto import hypervolume, non_dominated
 from pixsearch.search.scored import Scored
 
 
+def comparable(scored: Sequence[Scored]) -> list[Scored]:
+    """The candidates of the last one's fidelity: figures of others cannot be compared with theirs."""
+    return [one for one in scored if one.fidelity == scored[-1].fidelity]
+
+
 def members(scored: Sequence[Scored], objectives: Sequence[Objective]) -> list[Scored]:
     """The feasible candidates that no other one dominates, cheapest first (by the first cost, then by quality and id)."""
     feasible = [one for one in scored if one.feasible(objectives)]

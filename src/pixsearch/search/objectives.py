@@ -158,6 +158,11 @@ def parse_objectives(texts: Sequence[str]) -> tuple[Objective, ...]:
     return objectives
 
 
+def growth(name: str) -> str:
+    """The key of the figure that says by how much the quality `name` grew since the last version of shared weights."""
+    return f"{name}_growth"
+
+
 def violation(objectives: Sequence[Objective], figures: Figures) -> float:
     """By what shares of their bounds all objectives together are broken."""
     return sum(o.violation(figures) for o in objectives)

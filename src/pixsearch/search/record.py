@@ -38,7 +38,7 @@ class Record:
     ) -> None:
         self._past = list(past)
         self._note, self._space, self._objectives = note, space, objectives
-        self._witness, self._clock = witness, clock
+        self._witness, self.clock = witness, clock
         self._began = clock() - max((event.get("elapsed_s", 0.0) for event in self._past), default=0.0)
         self._tried = {(one.id, one.fidelity): one for one in map(self._read, self._events("candidate"))}
         self._latencies = {(event["id"], event["figure"]): float(event["value"]) for event in self._events("measured")}
@@ -63,7 +63,7 @@ class Record:
 
     def elapsed(self) -> float:
         """Seconds of search so far, earlier processes included."""
-        return self._clock() - self._began
+        return self.clock() - self._began
 
     def tried(self, genotype: Any, fidelity: str) -> Scored | None:
         """What is known of the candidate, or None."""

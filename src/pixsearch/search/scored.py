@@ -16,8 +16,8 @@ Branches = Literal["none", "linear", "ecb"]
 class Fidelity:
     """How far a candidate was trained before it was scored: `steps` steps of `batch` patches of `patch`² input pixels.
 
-    `weights` names the shared weights it was scored with, where an evaluator has some. A front never mixes fidelities; `name` is the
-    key that records carry.
+    Shared weights are trained for all candidates at once: there the version of the `weights` says how far.
+    A front never mixes fidelities; `name` is the key that records carry.
     """
 
     steps: int
@@ -28,10 +28,11 @@ class Fidelity:
 
     @property
     def name(self) -> str:
-        """`400 steps, batch 16, patch 32`, with the branches it was trained with if there were any."""
+        """`400 steps, batch 16, patch 32`, with the branches it was trained with if there were any; or `supernet-v12`."""
+        if self.weights:
+            return self.weights
         words = [f"{self.steps} steps", f"batch {self.batch}", f"patch {self.patch}"]
         words += [f"{self.branches} branches"] if self.branches != "none" else []
-        words += [f"weights {self.weights}"] if self.weights else []
         return ", ".join(words)
 
 

@@ -24,7 +24,9 @@ from pixsearch.search.config import SearchConfig
 from pixsearch.search.deaths import Witness
 from pixsearch.search.engine import Budget, Engine
 from pixsearch.search.evaluators.standalone import StandaloneTraining, proxy_settings, quality_figures
+from pixsearch.search.evaluators.supernet import SharedTraining, shared_plan
 from pixsearch.search.objectives import Objective
+from pixsearch.search.prices import warn_of_prices
 from pixsearch.search.record import Clock, Record
 from pixsearch.search.rungs import Rungs
 from pixsearch.search.scored import Fidelity, Scored
@@ -33,7 +35,10 @@ from pixsearch.search.strategies.operators import spread_sampler
 from pixsearch.search.windows import Selection
 from pixsearch.space.base import Space
 from pixsearch.tasks.base import Task
+from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.validate import score_baseline
+
+WEIGHTS = "supernet.safetensors"
 
 
 @dataclass
@@ -75,53 +80,74 @@ def make_rungs(objectives: Sequence[Objective], config: SearchConfig) -> Rungs:
 def make_strategy(space: Space[Any], objectives: Sequence[Objective], config: SearchConfig) -> Strategy:
     """The strategy that `config` names."""
     fits = fits_bounds(space, objectives)
-    strategy: Strategy = STRATEGIES.load(config.strategy)(
+    kind: type[Strategy] = STRATEGIES.load(config.strategy)
+    options = {name: getattr(config, name) for name in kind.options}
+    return kind(
         space,
         objectives,
         fits,
         spread_sampler(space, objectives, fits),
         seed=config.seed,
         population=config.population,
-        offspring=config.offspring or max(1, config.population // 2),
+        offspring=config.offspring or max(1, round(config.population * kind.offspring_share)),
+        **options,
     )
-    return strategy
+
+
+def make_evaluator(search: _Search, strategy: Strategy, data: Data, val: Selection) -> StandaloneTraining:
+    """What judges the candidates of `strategy`: a training each, or weights that they share, kept in RUN/search/checkpoints."""
+    config, record = search.config, search.record
+    rooms = (search.space, search.objectives, search.task, _batches(search, data), val, proxy_settings(config))
+    if not strategy.shares_weights:
+        return StandaloneTraining(*rooms, seed=config.seed)
+    return SharedTraining(
+        *rooms,
+        seed=config.seed,
+        sample=strategy.sample,
+        plan=shared_plan(config),
+        checkpoints=Checkpoints(search.stage.path / "checkpoints", how_to_go_on(search)),
+        note=lambda kind, **fields: record.note(kind, **fields, elapsed_s=record.elapsed()),
+        clock=record.clock,
+    )
 
 
 def _run(search: _Search, data: Data) -> dict[str, Any]:
     _note_start(search, data)
     val = Selection(data.val, search.task, pictures=search.config.val_pictures, window=search.config.val_window)
     baseline = _baseline(search, val)
-    evaluator = StandaloneTraining(
-        search.space,
-        search.objectives,
-        search.task,
-        _batches(search, data),
-        val,
-        proxy_settings(search.config),
-        seed=search.config.seed,
-    )
+    strategy = make_strategy(search.space, search.objectives, search.config)
+    evaluator = make_evaluator(search, strategy, data, val)
     reference: dict[str, float] = {}
 
     def on_generation(number: int, tries: Sequence[Scored], judged: Sequence[Scored]) -> None:
         if not reference:
             largest = closed_form(search.space, search.space.largest())
             reference.update(fronts.reference_point(search.objectives, baseline, largest, judged))
-        front = fronts.members(judged, search.objectives)
+        front = fronts.members(fronts.comparable(judged), search.objectives)
         search.record.generation(number, tries, front, fronts.volume(front, search.objectives, reference))
 
     with closing(EXECUTORS.load(search.config.executor)(search.config.crew())) as executor:
         engine = Engine(
-            make_strategy(search.space, search.objectives, search.config),
+            strategy,
             evaluator,
             executor,
             search.record,
             search.rungs,
             Budget(search.config.evaluations, search.config.budget_s),
             on_generation=on_generation,
-            how_to_go_on=f"Go on with `pixsearch search --resume {search.stage.run}`.",
+            how_to_go_on=how_to_go_on(search),
         )
         judged = engine.run()
-    return _finish(search, engine.tries, judged, baseline, reference)
+    front = _finish(search, engine.tries, judged, baseline, reference)
+    if isinstance(evaluator, SharedTraining):
+        evaluator.keep(search.stage.path / WEIGHTS)
+    search.record.note("done", evaluated=len(engine.tries), front=len(front["members"]), elapsed_s=search.record.elapsed())
+    return front
+
+
+def how_to_go_on(search: _Search) -> str:
+    """What a user who stopped the search is told."""
+    return f"Go on with `pixsearch search --resume {search.stage.run}`."
 
 
 def _note_start(search: _Search, data: Data) -> None:
@@ -185,7 +211,7 @@ def _baseline(search: _Search, val: Selection) -> dict[str, float]:
 def _finish(
     search: _Search, tries: Sequence[Scored], judged: Sequence[Scored], baseline: dict[str, float], reference: dict[str, float]
 ) -> dict[str, Any]:
-    front = fronts.members(judged, search.objectives)
+    front = fronts.members(fronts.comparable(judged), search.objectives) if judged else []
     if not front:
         raise _nothing_found(search, tries, judged)
     record = {
@@ -195,7 +221,7 @@ def _finish(
         "convention": search.task.convention,
         "space": search.space.name,
         "objectives": [{"name": o.name, "direction": o.direction, "bound": o.bound} for o in search.objectives],
-        "fidelity": search.rungs.top.name,
+        "fidelity": judged[-1].fidelity,
         "baseline": {"name": search.task.baseline_name, "psnr_db": baseline["psnr"], "ssim": baseline["ssim"]},
         "reference_point": reference,
         "hypervolume": fronts.volume(front, search.objectives, reference),
@@ -203,7 +229,7 @@ def _finish(
         "knee": fronts.knee(front, search.objectives).id,
     }
     search.stage.write_json("front.json", record)
-    search.record.note("done", evaluated=len(tries), front=len(front), elapsed_s=search.record.elapsed())
+    warn_of_prices(search.task, front, search.record.note)
     return record
 
 

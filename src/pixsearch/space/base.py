@@ -133,6 +133,23 @@ class Space(ABC, Generic[G]):
         raise InfeasibleError(f"No member of the space `{self.name}` near `{genotype.id}` fits the bounds. Loosen a bound.")
 
 
+class BlockSpace(Space[G]):
+    """A space whose genotypes are chains of blocks, each of a kind, that can be exchanged one by one.
+
+    `kinds` are the kinds a block can be. Positions count from 0 at the input.
+    """
+
+    kinds: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def kinds_of(self, genotype: G) -> tuple[str, ...]:
+        """The kind of the block at each position."""
+
+    @abstractmethod
+    def exchange(self, genotype: G, position: int, kind: str, rng: np.random.Generator) -> G:
+        """A member with a block of `kind` at `position`; what else such a block needs is drawn, or kept where both have it."""
+
+
 def read_genotype(data: dict[str, Any], signature: Signature) -> tuple[Space[Any], Any]:
     """The space and the genotype in a JSON object with a key `space`."""
     if not isinstance(data, dict) or "space" not in data:

@@ -7,9 +7,9 @@ from itertools import groupby
 from typing import Any, ClassVar
 
 from pixsearch.errors import DataError
-from pixsearch.registry import closest
 from pixsearch.signature import Signature
 from pixsearch.space.base import Genotype
+from pixsearch.space.genes import check_keys, integer, one_of
 
 CONVS = {"conv1": 1, "conv3": 3, "conv5": 5}
 SEPARABLES = {"dw3": 3, "dw5": 5}
@@ -68,13 +68,13 @@ def input_widths(genotype: MobileGenotype, signature: Signature) -> list[int]:
     return [first_width(genotype, signature), *(layer.width for layer in genotype.layers)]
 
 
-def nearest_sources(genotype: MobileGenotype, signature: Signature) -> list[int]:
-    """For each channel of the tail's output, the channel entering the first layer that the nearest skip adds to it.
+def nearest_sources(signature: Signature, side: int) -> list[int]:
+    """For each channel of the tail's output, the channel of the folded input (blocks of `side`²) that the nearest skip adds to it.
 
     The output's channels are ordered as pixel-shuffle takes them: output channel, then sub-pixel row and column within the
     block; the folded input's are row and column within the block, then input channel. Inputs beyond the output's channels are left out.
     """
-    side, scale = block(genotype), signature.scale
+    scale = signature.scale
     return [
         (row // scale * side + column // scale) * signature.in_channels + channel
         for channel in range(signature.out_channels)
@@ -104,7 +104,7 @@ def canonical(genotype: MobileGenotype, signature: Signature) -> MobileGenotype:
 def parse_chain(genes: dict[str, Any], max_depth: int, max_width: int, max_hidden: int) -> MobileGenotype:
     """The genotype with these genes, not yet canonical; `DataError` naming the gene that is wrong."""
     known = [field.name for field in fields(MobileGenotype)]
-    _check_keys(genes, known, {"layers"}, "an architecture")
+    check_keys(genes, known, {"layers"}, "an architecture")
     layers = genes["layers"]
     if not isinstance(layers, list | tuple):
         raise DataError(f"`layers` is `{layers}`; it must be a list of layers.")
@@ -114,9 +114,9 @@ def parse_chain(genes: dict[str, Any], max_depth: int, max_width: int, max_hidde
         raise DataError(f"`layers` holds {depth} layers that compute; it must hold 1 to {max_depth}.")
     return MobileGenotype(
         layers=parsed,
-        head=_one_of("head", genes.get("head", "plain"), HEADS),
-        skip=_one_of("skip", genes.get("skip", "nearest"), SKIPS),
-        tail=_one_of("tail", genes.get("tail", 3), TAILS),
+        head=one_of("head", genes.get("head", "plain"), HEADS),
+        skip=one_of("skip", genes.get("skip", "nearest"), SKIPS),
+        tail=one_of("tail", genes.get("tail", 3), TAILS),
     )
 
 
@@ -124,40 +124,18 @@ def _parse_layer(where: str, layer: Any, max_width: int, max_hidden: int) -> Lay
     known = [field.name for field in fields(Layer)]
     if isinstance(layer, dict) and layer.get("op") == SKIP:
         return Layer(SKIP, 0, "relu")
-    _check_keys(layer, known, {"op", "width", "act"}, f"`{where}`")
-    op = _one_of(f"{where}.op", layer["op"], (*OPS, SKIP))
+    check_keys(layer, known, {"op", "width", "act"}, f"`{where}`")
+    op = one_of(f"{where}.op", layer["op"], (*OPS, SKIP))
     residual = layer.get("residual", False)
     if not isinstance(residual, bool):
         raise DataError(f"`{where}.residual` is `{residual}`; it must be true or false.")
     return Layer(
         op=op,
-        width=_integer(f"{where}.width", layer["width"], 1, max_width),
-        act=_one_of(f"{where}.act", layer["act"], ACTS),
-        hidden=_integer(f"{where}.hidden", layer.get("hidden"), 1, max_hidden) if op == "ib3" else 0,
+        width=integer(f"{where}.width", layer["width"], 1, max_width),
+        act=one_of(f"{where}.act", layer["act"], ACTS),
+        hidden=integer(f"{where}.hidden", layer.get("hidden"), 1, max_hidden) if op == "ib3" else 0,
         residual=residual,
     )
-
-
-def _check_keys(value: Any, known: list[str], needed: set[str], what: str) -> None:
-    if not isinstance(value, dict):
-        raise DataError(f"{what.capitalize()} is `{value}`; it must be an object with the keys {', '.join(known)}.")
-    for key in value:
-        if key not in known:
-            raise DataError(f"`{key}` is no gene of {what}.{closest(str(key), known)}")
-    for key in sorted(needed - set(value)):
-        raise DataError(f"The gene `{key}` of {what} is missing.")
-
-
-def _one_of(where: str, value: Any, known: tuple[Any, ...]) -> Any:
-    if isinstance(value, bool) or value not in known:
-        raise DataError(f"`{where}` is `{value}`; it must be one of {', '.join(map(str, known))}.")
-    return value
-
-
-def _integer(where: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise DataError(f"`{where}` is `{value}`; it must be a whole number from {low} to {high}.")
-    return value
 
 
 def describe_chain(genotype: MobileGenotype) -> str:

@@ -13,7 +13,10 @@ BICUBIC = 2  # input pixels to each side that bicubic up-scaling takes from
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution with zero padding to the same size; `act` counts the trained values of its activation."""
+    """A convolution with zero padding to the same size; `act` counts the trained values of its activation.
+
+    `uses` is how often it is applied for each input pixel: a quarter at half the size, several times where weights are shared.
+    """
 
     inputs: int
     outputs: int
@@ -21,11 +24,18 @@ class Conv:
     depthwise: bool = False
     bias: bool = True
     act: int = 0
+    groups: int = 1
+    uses: float = 1.0
 
     @property
     def weights(self) -> int:
-        """Values of the kernel, which are also its multiply-adds a pixel."""
-        return self.outputs * self.kernel**2 * (1 if self.depthwise else self.inputs)
+        """Values of the kernel, which are also the multiply-adds of one use."""
+        return self.outputs * self.kernel**2 * (1 if self.depthwise else self.inputs // self.groups)
+
+    @property
+    def macs(self) -> float:
+        """Multiply-adds an input pixel."""
+        return self.weights * self.uses
 
     @property
     def params(self) -> int:

@@ -76,7 +76,7 @@ def _run_layer(tape: Tape, layer: Layer, inputs: int, source: int, pixels: int) 
 
 def _run_nearest(tape: Tape, genotype: MobileGenotype, signature: Signature, folded: int, size: int) -> int:
     """Repeating copies, unless one channel or all channels as they are will do."""
-    sources = nearest_sources(genotype, signature)
+    sources = nearest_sources(signature, block(genotype))
     if len(set(sources)) == 1 or sources == list(range(first_width(genotype, signature))):
         return folded
     return tape.run([folded], size)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pixsearch.space import cost, memory, vary
-from pixsearch.space.base import FRAME, Space
+from pixsearch.space.base import FRAME, BlockSpace
 from pixsearch.space.chain import (
     ACTS,
     HEADS,
@@ -29,13 +29,14 @@ BYTES = 4  # of a float32 value
 TRIES = 10  # likely steps that are tried before all small ones are
 
 
-class MobileSpace(Space[MobileGenotype]):
+class MobileSpace(BlockSpace[MobileGenotype]):
     """Chains of 1 to 12 layers of 4 to 64 channels for one signature.
 
     Searching keeps to `limits`; `parse` also takes pruned chains, whose widths may be as small as 1.
     """
 
     name: ClassVar[str] = "mobile"
+    kinds: ClassVar[tuple[str, ...]] = OPS
     limits: ClassVar[vary.Limits] = vary.Limits()
 
     def sample(self, rng: np.random.Generator) -> MobileGenotype:
@@ -55,6 +56,14 @@ class MobileSpace(Space[MobileGenotype]):
         if rng.random() < 0.5:
             first, second = second, first
         return self._canonical(vary.cross(first, second, rng, self.limits))
+
+    def kinds_of(self, genotype: MobileGenotype) -> tuple[str, ...]:
+        """The operator of each layer."""
+        return tuple(layer.op for layer in genotype.layers)
+
+    def exchange(self, genotype: MobileGenotype, position: int, kind: str, rng: np.random.Generator) -> MobileGenotype:
+        """Another operator at a layer, of the same width and activation."""
+        return self._canonical(vary.exchange_op(genotype, position, kind, rng, self.limits))
 
     def shrink(self, genotype: MobileGenotype, rng: np.random.Generator) -> MobileGenotype:
         """A neighbour with fewer multiply-adds, or as many and fewer parameters; `genotype` itself when there is none."""

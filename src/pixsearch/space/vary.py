@@ -110,8 +110,13 @@ def _nearby(rng: np.random.Generator, value: int, limits: tuple[int, int]) -> in
 def change_op(genotype: MobileGenotype, rng: np.random.Generator, limits: Limits) -> MobileGenotype:
     """Another operator for one layer."""
     place = int(rng.integers(len(genotype.layers)))
+    return exchange_op(genotype, place, draw_op(rng), rng, limits)
+
+
+def exchange_op(genotype: MobileGenotype, place: int, op: str, rng: np.random.Generator, limits: Limits) -> MobileGenotype:
+    """The operator `op` at one layer, whose width and activation stay."""
     old = genotype.layers[place]
-    new = make_layer(rng, draw_op(rng), old.width, old.act, limits)
+    new = make_layer(rng, op, old.width, old.act, limits)
     return _with_layer(genotype, place, op=new.op, hidden=new.hidden, residual=new.residual)
 
 

@@ -74,10 +74,10 @@ class Denoise(Task):
 
     @property
     def signature(self) -> Signature:
-        """Three planes (`rgb`) or one (`y`) in and out; noise reaches beyond 0…1. A further one in where the level is told."""
+        """Three planes (`rgb`) or one (`y`) in and out; noise reaches beyond their range. A further one in where the level is told."""
         channels = 3 if self.color == "rgb" else 1
         level = (Port(LEVEL, 1),) if self.settings.level else ()
-        return self.signed((Port(INPUT, channels, -1.0, 2.0), *level), Port("output", channels))
+        return self.signed((Port(INPUT, channels), *level), Port("output", channels))
 
     @property
     def convention(self) -> str:

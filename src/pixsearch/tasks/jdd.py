@@ -44,7 +44,7 @@ class JointDemosaic(Task):
     @property
     def signature(self) -> Signature:
         """Four planes of half the size in, three out."""
-        return self.signed((Port(INPUT, 4, -1.0, 2.0),), Port("output", 3))
+        return self.signed((Port(INPUT, 4),), Port("output", 3))
 
     @property
     def convention(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pixsearch.registry import TARGETS
 from pixsearch.tasks.base import Planes
@@ -29,27 +29,57 @@ class Repeat:
 
 
 @dataclass(frozen=True)
+class Modelled:
+    """How a latency was computed instead of clocked, and what that was tried on.
+
+    `core`, `clock_ghz` and `scale` turn `cycles` into milliseconds, which are never below `floor_ms`: `memory_bytes` over the
+    memory's peak rate. `instructions` are counted, by class in `classes`; `covered` is the share modelled block by block.
+    """
+
+    core: str
+    clock_ghz: float
+    scale: float
+    cycles: float
+    instructions: int
+    classes: Mapping[str, int]
+    loaded_bytes: int
+    stored_bytes: int
+    memory_bytes: int
+    floor_ms: float
+    covered: float
+    source: str
+    validated: str
+
+    @property
+    def latency_ms(self) -> float:
+        """The modelled time of one run."""
+        return max(self.cycles / self.clock_ghz / 1e6 * self.scale, self.floor_ms)
+
+
+@dataclass(frozen=True)
 class Measurement:
     """What running a model gave.
 
     `latencies_ms` hold single runs by the clock, without loading and warm-up; `waited_ms` the part of each that its
     threads (on average) were ready but had no core, because the machine had other work; empty where a target cannot tell.
-    `load_ms` is the time from file to ready session.
+    `load_ms` is the time from file to ready session, None where it would say nothing about the device.
     `peak_bytes` is the most memory resident in the process that ran the model alone, of which `runtime_bytes` were
     there before the model was loaded; None where a target cannot tell. `outputs` hold arrays by the graph's names, float32
-    (N, C, H, W), when they were asked for. `modelled` figures were computed, not clocked; the two never share a column.
+    (N, C, H, W), when they were asked for. `modelled` says how `latencies_ms` were computed where they were not clocked; the two
+    never share a column. `conditions` is what the target told of itself around the runs (clock governor, temperature, …).
     """
 
     latencies_ms: tuple[float, ...]
     waited_ms: tuple[float, ...]
     threads: int
-    load_ms: float
+    load_ms: float | None
     peak_bytes: int | None
     runtime_bytes: int | None
     provider: str
     runtime: str
-    modelled: bool
+    modelled: Modelled | None = None
     outputs: dict[str, Planes] = field(default_factory=dict)
+    conditions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def alone_ms(self) -> tuple[float, ...]:
@@ -91,11 +121,13 @@ class Prepared(ABC):
 class Target(ABC):
     """A place where models run. `argument` is what follows the colon of its name (`a76` in `arm64:a76`), or empty.
 
-    `modelled` says whether its latencies are computed instead of clocked.
+    `modelled` says whether its latencies are computed instead of clocked. `most_runs` is how many timed runs say all there is to
+    say, None where more runs say more.
     """
 
     name: ClassVar[str]
     modelled: ClassVar[bool]
+    most_runs: ClassVar[int | None] = None
 
     def __init__(self, argument: str = "") -> None:
         self.argument = argument
@@ -104,6 +136,11 @@ class Target(ABC):
     @abstractmethod
     def label(self) -> str:
         """What it is, honestly and in a few words, for tables."""
+
+    @property
+    def method(self) -> str:
+        """How a modelled latency comes about and what that was tried on; empty where latency is clocked."""
+        return ""
 
     @abstractmethod
     def prepare(self, model: Path, threads: int) -> Prepared:

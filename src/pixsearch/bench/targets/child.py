@@ -40,15 +40,19 @@ class Child:
         """The child's process id."""
         return self._process.pid
 
-    def ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-        """Send one line, wait for the answer."""
+    def ask(self, request: dict[str, Any] | str, timeout_s: float) -> dict[str, Any]:
+        """Send one line (JSON, or text as it is), wait for the answer."""
+        self.say(request if isinstance(request, str) else json.dumps(request))
+        return self.hear(timeout_s)
+
+    def say(self, line: str) -> None:
+        """Send one line that is not answered."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.write(line.encode() + b"\n")
             self._process.stdin.flush()
         except (BrokenPipeError, ValueError):
             raise self._death() from None
-        return self.hear(timeout_s)
 
     def hear(self, timeout_s: float) -> dict[str, Any]:
         """The next line of the child; `MachineError` when it dies, babbles or takes longer than `timeout_s` seconds."""

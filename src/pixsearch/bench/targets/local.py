@@ -107,7 +107,7 @@ class LocalPrepared(Prepared):
         for number, (name, planes) in enumerate(inputs.items()):
             files[name] = str(self._folder / f"input-{number}.npy")
             try:
-                np.save(files[name], np.ascontiguousarray(planes, np.float32))
+                np.save(files[name], np.ascontiguousarray(planes, None if planes.dtype == np.uint8 else np.float32))
             except OSError as error:
                 raise MachineError(f"`{self._folder}` cannot be written ({error.strerror}). Free the disk or set TMPDIR.") from error
         return files
@@ -119,7 +119,6 @@ class LocalPrepared(Prepared):
             threads=self._threads,
             peak_bytes=answer["peak_bytes"],
             outputs={name: np.load(file) for name, file in answer["outputs"].items()},
-            modelled=LocalTarget.modelled,
             **self._loaded,
         )
 

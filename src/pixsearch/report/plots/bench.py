@@ -23,23 +23,18 @@ def latency_plot(bench: BenchRecord) -> Figure | None:
     bars = {
         "type": "bar",
         "orientation": "h",
-        "name": "median",
-        "x": [latency.median_ms for _, latency in lines],
+        "name": "modelled" if bench.modelled else "median",
+        "x": [latency.time_ms for _, latency in lines],
         "y": names,
         "marker": {"color": [COLORS[bench.thread_counts.index(latency.threads) % len(COLORS)] for _, latency in lines]},
         "hovertext": [_hover(row, latency) for row, latency in lines],
         "hoverinfo": "text",
         "width": 0.56,
     }
-    traces = [
-        bars,
-        *(
-            _percentile(field, symbol, names, lines)
-            for field, symbol in (("min_ms", "line-ns-open"), ("p95_ms", "diamond"), ("p99_ms", "x-thin-open"))
-        ),
-    ]
+    marks = () if bench.modelled else (("min_ms", "line-ns-open"), ("p95_ms", "diamond"), ("p99_ms", "x-thin-open"))
+    traces = [bars, *(_percentile(field, symbol, names, lines) for field, symbol in marks)]
     y = p.axis("", type="category")
-    title = "milliseconds a frame"
+    title = "modelled milliseconds a frame" if bench.modelled else "milliseconds a frame"
     return p.figure(traces, title, "", height=110 + BAR * len(lines), yaxis=y, xaxis=p.axis(title, rangemode="tozero"), bargap=0.3)
 
 
@@ -53,11 +48,12 @@ def _hover(row: Row, latency: Latency) -> str:
     named = (
         ("min", latency.min_ms),
         ("median", latency.median_ms),
+        ("modelled", latency.modelled_ms),
         ("p90", latency.p90_ms),
         ("p95", latency.p95_ms),
         ("p99", latency.p99_ms),
     )
-    figures = "<br>".join(f"{name} {w.milliseconds(value)} ms" for name, value in named)
+    figures = "<br>".join(f"{name} {w.milliseconds(value)} ms" for name, value in named if value is not None)
     return f"<b>{p.escaped(row.label)}</b>, {w.plural(latency.threads, 'thread')}<br>{figures}"
 
 
@@ -97,13 +93,13 @@ def trade_plot(bench: BenchRecord) -> Figure | None:
     traces = [_points(rows, threads, place) for place, threads in enumerate(bench.thread_counts)]
     base = bench.baseline
     limits = p.marks(p.level(base.psnr_db, f"{base.label} {w.decibel(base.psnr_db)}")) if base else {}
-    x = p.axis("median milliseconds a frame", rangemode="tozero")
+    x = p.axis(f"{'modelled' if bench.modelled else 'median'} milliseconds a frame", rangemode="tozero")
     return p.figure(traces, "", f"{bench.metric}, dB", xaxis=x, showlegend=len(traces) > 1, **limits)
 
 
 def _points(rows: Sequence[Row], threads: int, place: int) -> Figure:
     """The models with one thread count; the first thread count carries the names, above and below in turn."""
-    at = [(latency.median_ms, row) for row in rows for latency in row.latency if latency.threads == threads]
+    at = [(latency.time_ms, row) for row in rows for latency in row.latency if latency.threads == threads]
     hover = [f"<b>{p.escaped(row.label)}</b><br>{w.decibel(row.psnr_db)} dB<br>{w.milliseconds(ms)} ms" for ms, row in at]
     look = {"hovertext": hover, "hoverinfo": "text", "cliponaxis": False}
     if place == 0:

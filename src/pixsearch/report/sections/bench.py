@@ -18,6 +18,8 @@ def summary(page: Page, bench: BenchRecord) -> None:
 
 
 def _timing_heads(bench: BenchRecord) -> list[str]:
+    if bench.modelled:
+        return ["modelled ms"]
     if len(bench.thread_counts) < 2:
         return ["median ms", "p95 ms"]
     return [f"{name} ms {threads}t" for threads in bench.thread_counts for name in ("median", "p95")]
@@ -26,10 +28,16 @@ def _timing_heads(bench: BenchRecord) -> list[str]:
 def _summary_row(bench: BenchRecord, row: Row) -> list[object]:
     by_threads = {latency.threads: latency for latency in row.latency}
     timings = [by_threads.get(threads) for threads in bench.thread_counts] or [None]
-    times = [w.milliseconds(value) for t in timings for value in ((t.median_ms, t.p95_ms) if t else (None, None))]
+    times = [w.milliseconds(value) for t in timings for value in _shown_times(bench, t)]
     gains = ["", ""] if row.is_baseline else [w.gain(row.gain_db), w.interval(row.gain_interval_db)]
     costs = [w.count(row.macs_720p), w.count(row.params), w.size(row.file_bytes)]
     return [row.label, w.decibel(row.psnr_db), *gains, w.similarity(row.ssim), *costs, *times]
+
+
+def _shown_times(bench: BenchRecord, latency: Latency | None) -> list[float | None]:
+    if bench.modelled:
+        return [latency.modelled_ms if latency else None]
+    return [latency.median_ms, latency.p95_ms] if latency else [None, None]
 
 
 def _verdicts(bench: BenchRecord) -> list[Markup]:
@@ -38,7 +46,7 @@ def _verdicts(bench: BenchRecord) -> list[Markup]:
         return []
     best = max(bench.models, key=lambda row: row.psnr_db)
     timed = [row for row in bench.models if row.latency]
-    fastest = min(timed, key=lambda row: row.latency[0].median_ms, default=best)
+    fastest = min(timed, key=lambda row: row.latency[0].time_ms, default=best)
     return [element("p", _verdict(bench, row), class_="verdict") for row in ([best] if fastest is best else [best, fastest])]
 
 
@@ -47,7 +55,8 @@ def _verdict(bench: BenchRecord, row: Row) -> Markup:
     if row.gain_db is not None and bench.baseline:
         over = f", {w.gain(row.gain_db)} dB {w.interval(row.gain_interval_db) if row.gain_interval_db else ''} over {bench.baseline.label}"
     timing = row.latency[0] if row.latency else None
-    speed = f", at {w.milliseconds(timing.median_ms)} ms a {bench.size.replace('x', '×')} frame" if timing else ""
+    kind = "modelled " if bench.modelled else ""
+    speed = f", at {kind}{w.milliseconds(timing.time_ms)} ms a {bench.size.replace('x', '×')} frame" if timing else ""
     threads = f" on {w.plural(timing.threads, 'thread')}" if timing else ""
     return join([element("strong", row.label), f" reaches {w.decibel(row.psnr_db)} dB", over.replace("  ", " "), speed, threads, "."])
 
@@ -64,17 +73,34 @@ def _conventions(bench: BenchRecord) -> list[Markup | None]:
 def details(page: Page, bench: BenchRecord) -> None:
     """Every latency figure, gains with their intervals, and scores picture by picture."""
     plots = [
-        page.figure("latency", latency_plot(bench), "Latency: bar to the median, marks at min, p95, p99"),
+        page.figure("latency", latency_plot(bench), _latency_caption(bench)),
         page.figure("gain", gain_plot(bench), "Gain over the baseline with its interval"),
         page.figure("trade", trade_plot(bench), f"{bench.metric} against latency"),
     ]
-    page.add("bench", "Bench", element("div", *plots, class_="plots"), _latency_table(bench), _picture_table(bench), *_conventions(bench))
+    tables = (_latency_table(bench), _drift_table(bench), _picture_table(bench))
+    page.add("bench", "Bench", element("div", *plots, class_="plots"), *tables, *_conventions(bench))
 
 
 def _latency_table(bench: BenchRecord) -> Markup | None:
     lines = [(row, latency) for row in bench.rows for latency in row.latency]
+    if bench.modelled:
+        return None  # one figure a model, which the summary has shown
     heads = ["model", "threads", "min ms", "median", "p90", "p95", "p99", "GMAC/s", "load ms", "peak memory", "repeats"]
     return table(heads, [_latency_row(*line) for line in lines], caption="Latency") if lines else None
+
+
+def _latency_caption(bench: BenchRecord) -> str:
+    return "Modelled latency, not measured" if bench.modelled else "Latency: bar to the median, marks at min, p95, p99"
+
+
+def _drift_table(bench: BenchRecord) -> Markup | None:
+    found = [(row, row.drift) for row in bench.rows if row.drift]
+    if not found:
+        return None
+    cut = f"{w.plural(found[0][1].pictures, 'picture')}, cut to {found[0][1].side} pixels"
+    heads = ["model", f"{bench.metric} on the target", "here", "samples that differ, by levels of 255"]
+    rows = [[row.label, w.decibel(drift.psnr_db), w.decibel(drift.here_psnr_db), w.levels(drift.levels)] for row, drift in found]
+    return table(heads, rows, caption=f"The target's own output against the same file's here: {cut}")
 
 
 def _latency_row(row: Row, t: Latency) -> list[object]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pixsearch.report import wording as w
 from pixsearch.report.markup import element, table
-from pixsearch.report.measured import Exported
 from pixsearch.report.page import Page, quiet
 from pixsearch.report.plots.train import loss_plot, rate_plot, validation_plot
 from pixsearch.report.trained import PruneRecord, TrainingRecord
@@ -45,22 +42,3 @@ def pruning(page: Page, prune: PruneRecord) -> None:
     ]
     shown = table(["", "PSNR", "SSIM", "MACs 720p", "params", "architecture"], rows, words=(0, 5))
     training(page, "prune", "Pruning", prune.training, shown, quiet(prune.kept_words, "scores on the photos it is selected by"))
-
-
-def exports(page: Page, exports: Sequence[Exported]) -> None:
-    """The exported files and their proofs."""
-    rows = [
-        [
-            e.label,
-            e.file,
-            w.size(e.bytes),
-            w.error(e.max_abs_error),
-            w.decibel(e.loss_db),
-            e.opset if e.opset is not None else "",
-            ", ".join(e.sizes),
-        ]
-        for e in exports
-    ]
-    heads = ["model", "file", "size", "largest error", "loss dB", "opset", "checked at"]
-    notes = quiet("largest error against PyTorch, of values 0 to 1", "loss: PSNR against the float model")
-    page.add("export", "Export", table(heads, rows, words=(0, 1, 6)), notes)

@@ -13,20 +13,25 @@ RecordedLatency = Callable[[Any, str, Callable[[], float]], float]
 
 
 class Evaluator(ABC):
-    """Judges candidates. What it raises is that candidate's failure and nobody else's.
+    """Judges candidates. What `evaluate` raises is that candidate's failure and nobody else's.
 
     Results depend on the seed, the genotype and the fidelity alone, never on the order of candidates or on what was
-    judged before (but for a measured latency, which is recorded once and reused).
+    judged before (but for a measured latency, which is recorded once and reused). Where candidates share weights, these
+    are trained between generations: `begin` names the version of a generation, which follows from the parents of all so far.
 
-    The engine calls `prepare` and `measure` in its own process while no candidate is being evaluated; `evaluate` is called in
-    any process, so an evaluator can be pickled. `weights` names the weights that candidates are scored with where they share
-    some: it becomes part of the fidelity, and workers are sent the evaluator anew when it changes.
+    The engine calls `begin`, `prepare` and `measure` in its own process while no candidate is being evaluated; `evaluate` is called in
+    any process, so an evaluator can be pickled. `weights` names the version of the shared weights, if there are some: it becomes part
+    of the fidelity, and workers are sent the evaluator anew when it changes.
     """
 
     weights: str = ""
 
+    def begin(self, parents: Sequence[Any]) -> None:
+        """Begin a generation with these parents (none in the first); costs nothing, and by default does nothing."""
+        del parents
+
     def prepare(self, population: Sequence[Any]) -> None:
-        """Hear which genotypes come next, known ones included, before any of them is evaluated; by default nothing."""
+        """Hear which genotypes come next, before any of them is evaluated; by default there is nothing to prepare."""
         del population
 
     def measure(self, genotype: Any, recorded: RecordedLatency) -> dict[str, float]:

@@ -12,7 +12,8 @@ from typing import Any
 from pixsearch.bench.measure import measure_latency
 from pixsearch.bench.spec import LatencySpec
 from pixsearch.export.config import ExportConfig
-from pixsearch.export.onnx import export_float
+from pixsearch.export.half import to_half
+from pixsearch.export.onnx import export_float, read_model, write_model
 from pixsearch.export.quantize import quantize
 from pixsearch.nn.build import Network, build, deploy
 from pixsearch.nn.modelfile import make_card
@@ -77,17 +78,21 @@ class StandaloneTraining(Evaluator):
             if not violation(self.objectives, figures):
                 figures |= self._quality(genotype, fidelity)
             return Scored(genotype, figures)
-        finally:
+        except Exception:
             gc.collect()  # a failed training may hold its tensors in a traceback's cycle
+            raise
 
     def _measure(self, genotype: Any, spec: LatencySpec) -> float:
         network = deploy(self._network(genotype, "none"))
         card = make_card(network, name=genotype.id, stage="candidate", training={})
         with TemporaryDirectory(prefix="pixsearch-") as folder:
             path = export_float(network, card, Path(folder) / "float.onnx")
-            if spec.precision == "int8":  # its ranges do not change how long it takes, so any few pictures will do
+            if spec.precision in ("int8", "a16w8"):  # its ranges do not change how long it takes, so any few pictures will do
                 calibration = self.val.first(CALIBRATION_PICTURES).as_cache()
-                path = quantize(path, card, calibration, self.task, Path(folder) / "int8.onnx", ExportConfig(int8=True))
+                small = Path(folder) / "small.onnx"
+                path = quantize(path, card, calibration, self.task, small, ExportConfig(int8=True), spec.precision)
+            elif spec.precision == "fp16":
+                write_model(to_half(read_model(path)), card.with_(precision="fp16"), path)
             return measure_latency(path, spec)
 
     def _network(self, genotype: Any, branches: Branches) -> Network:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,9 +26,18 @@ class Strategy(ABC):
 
     Deterministic: what `ask` returns depends on the seed, on how many were asked for before and on what was told, in
     the order told; never on time, on threads or on how asks were grouped. It keeps no file: a resumed search asks
-    and tells it everything anew. No genotype is asked for twice in a run, and every one keeps the closed-form bounds.
-    `ask` and `tell` are called from one thread. A subclass says only how a proposal is made.
+    and tells it everything anew. No genotype is asked for twice in a run, unless the strategy `shares_weights`; every one
+    keeps the closed-form bounds. `ask` and `tell` are called from one thread. A subclass says only how a proposal is made,
+    and in `options` which settings of the search it takes by name.
+
+    A strategy that `shares_weights` has its candidates judged by weights they share. These change from one generation to the next, so its
+    `parents` are asked for again in each, once and first, and a generation is judged as a whole.
     """
+
+    options: ClassVar[tuple[str, ...]] = ()
+    shares_weights: ClassVar[bool] = False
+    offspring_share: ClassVar[float] = 0.5
+    """New genotypes of a generation for each of the population, when nothing else is said."""
 
     def __init__(
         self,
@@ -53,6 +62,11 @@ class Strategy(ABC):
     @abstractmethod
     def tell(self, scored: Sequence[Scored]) -> None:
         """How candidates did, in the order they were asked for; failed ones carry an error."""
+
+    @property
+    def parents(self) -> Sequence[Genotype]:
+        """Those that the next generation is bred from and compared with, when weights are shared; else none."""
+        return ()
 
     @property
     def generation_size(self) -> int:

@@ -20,6 +20,7 @@ NEAR = 4.0
 
 Select = Callable[[Sequence[Standing], np.random.Generator], int]
 Breed = Callable[[Any, Any, np.random.Generator], Any]
+Mutate = Callable[[Any, np.random.Generator], Any]
 
 
 def spread_sampler(space: Space[Any], objectives: Sequence[Objective], fits: Fits) -> Sampler:
@@ -55,16 +56,20 @@ def binary_tournament(standings: Sequence[Standing], rng: np.random.Generator) -
     return int(min(first, second, key=lambda i: (standings[i].rank, -standings[i].crowding)))
 
 
-def vary_and_slim(space: Space[Any], crossover_share: float = 0.6, slim_share: float = 0.4, decades: float = 1.0) -> Breed:
+def vary_and_slim(
+    space: Space[Any], crossover_share: float = 0.6, slim_share: float = 0.4, decades: float = 1.0, mutate: Mutate | None = None
+) -> Breed:
     """Mutated children: of both parents in a share `crossover_share` of cases, else of the first alone.
 
     A share `slim_share` of them is then shrunk to a cost drawn from up to `decades` below (evenly on a logarithmic scale), so a
-    design that works is tried at several costs: the front spans decades, which mutations alone cross slowly.
+    design that works is tried at several costs: the front spans decades, which mutations alone cross slowly. `mutate` stands in for
+    the space's own mutation.
     """
+    mutated = mutate or space.mutate
 
     def breed(first: Any, second: Any, rng: np.random.Generator) -> Any:
         child = space.crossover(first, second, rng) if rng.random() < crossover_share else first
-        child = space.mutate(child, rng)
+        child = mutated(child, rng)
         return slim(child, rng) if rng.random() < slim_share else child
 
     def slim(child: Any, rng: np.random.Generator) -> Any:

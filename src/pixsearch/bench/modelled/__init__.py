@@ -1,0 +1,1 @@
+"""Latency of cores that are not here: from the instructions an emulator executed to cycles, and from cycles to milliseconds."""

@@ -1,0 +1,122 @@
+"""A model's own output on the target: its score there, and how far it is from the same file's output here and from the float model's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+
+from pixsearch.bench.accuracy import BEST_DB, Pairs
+from pixsearch.bench.config import BenchConfig
+from pixsearch.bench.past import Past
+from pixsearch.bench.rows import Row, float_sibling
+from pixsearch.bench.scoring import digest_of
+from pixsearch.bench.subjects import Subject
+from pixsearch.bench.targets.base import Prepared, Repeat, Target
+from pixsearch.bench.timing import Note
+from pixsearch.data.cache import PairCache
+from pixsearch.infer.ports import from_output, padded, to_feed
+from pixsearch.infer.session import OnnxModel
+from pixsearch.interrupt import check_stop
+from pixsearch.pixels.types import Picture
+from pixsearch.tasks.base import Pair, Planes, Scores, Task
+
+ONCE = Repeat(warmup=0, count=1)
+FAR = 4  # levels from which on differences are counted together
+
+
+def compare_all(
+    subjects: list[Subject], target: Target, cache: PairCache, config: BenchConfig, past: Past, note: Note, how_to_go_on: str
+) -> dict[str, Row]:
+    """For each model, by digest, its output on the target for cuts out of the first pictures; what `past` knows is not run again."""
+    found: dict[str, Row] = {}
+    pairs, pictures = Pairs(cache), digest_of(cache)
+    chosen = {name: middle(pairs[name], config.target_side, subjects[0]) for name in islice(pairs, config.target_pictures)}
+    for subject in subjects if chosen else []:
+        check_stop(how_to_go_on)
+        known = past.on_target(subject.digest, pictures, target.label, len(chosen), config.target_side)
+        found[subject.digest] = known or compare(subject, float_sibling(subject, subjects), target, chosen, config.target_side)
+        if not known:
+            told = {"label": subject.label, "digest": subject.digest, "pictures_digest": pictures, "target": target.label}
+            note("on-target", **told, on_target=found[subject.digest])
+    return found
+
+
+def compare(subject: Subject, sibling: Subject | None, target: Target, pairs: Mapping[str, Pair], side: int) -> Row:
+    """Mean PSNR (dB) and SSIM of the target's output, the PSNR of the same file here, and shares of samples by levels of difference.
+
+    Here means ONNX Runtime on this machine with 8-bit products that do not saturate. `from_float` is against the float
+    model's output here, None where it is not among the models.
+    """
+    here = OnnxModel.open(subject.path, precise_int8=True)
+    exact = OnnxModel.open(sibling.path) if sibling else None
+    task, scores, here_scores = subject.task, [], []
+    off_here, off_float = [], []
+    with target.prepare(subject.path, 1) as prepared:
+        for pair in pairs.values():
+            inputs = {port.name: task.encode(port.name, pair.inputs[port.name]) for port in task.signature.inputs}
+            output, wanted = on_target(prepared, here, inputs), here.run(inputs)
+            scores.append(task.score(output, pair.truth))
+            here_scores.append(task.score(wanted, pair.truth))
+            off_here.append(levels_apart(output, wanted))
+            off_float += [levels_apart(output, exact.run(inputs))] if exact else []
+    return {
+        "pictures": len(pairs),
+        "side": side,
+        "psnr_db": mean_psnr_db(scores),
+        "ssim": float(np.mean([score.ssim for score in scores])),
+        "here_psnr_db": mean_psnr_db(here_scores),
+        "from_here": histogram(off_here),
+        "from_float": histogram(off_float) if off_float else None,
+    }
+
+
+def mean_psnr_db(scores: list[Scores]) -> float:
+    """As everywhere, an exact picture counts as 100 dB."""
+    return float(np.mean([min(score.psnr_db, BEST_DB) for score in scores]))
+
+
+def on_target(prepared: Prepared, model: OnnxModel, inputs: Mapping[str, Planes]) -> Planes:
+    """The output (C, H, W) that the target gives for `inputs` (C, h, w), padded and cut as inference does it."""
+    card, signature = model.card, model.card.signature
+    height, width = (side * signature.scale for side in next(iter(inputs.values())).shape[-2:])
+    feeds = {port.name: to_feed(card, port, padded(card, inputs[port.name])[np.newaxis]) for port in signature.inputs}
+    output = from_output(card, prepared.run(feeds, ONCE, want_outputs=True).outputs[signature.output.name])
+    cropped: Planes = output[0][:, :height, :width]
+    return cropped
+
+
+def levels_apart(output: Planes, wanted: Planes) -> npt.NDArray[np.int64]:
+    """By how many of 255 levels each sample differs once both are clipped and rounded."""
+    first, second = (np.floor(np.clip(planes, 0, 1) * 255 + 0.5).astype(np.int64) for planes in (output, wanted))
+    apart: npt.NDArray[np.int64] = np.abs(first - second).ravel()
+    return apart
+
+
+def histogram(apart: list[npt.NDArray[np.int64]]) -> dict[str, float]:
+    """Shares of samples by levels of difference: `0`, `1` … and `4+`."""
+    values = np.minimum(np.concatenate(apart), FAR)
+    counts = np.bincount(values, minlength=FAR + 1) / len(values)
+    return {f"{level}+" if level == FAR else str(level): float(share) for level, share in enumerate(counts)}
+
+
+def middle(pair: Pair, side: int, subject: Subject) -> Pair:
+    """The middle of `pair`, at most `side` output pixels high and wide, inputs and truth alike."""
+    task: Task = subject.task
+    side -= side % task.scale
+    inputs = {name: _middle(picture, side // task.scale) for name, picture in pair.inputs.items()}
+    height, width = (extent * task.scale for extent in next(iter(inputs.values())).shape[:2])
+    top, left = (start * task.scale for start in _corner(next(iter(pair.inputs.values())), side // task.scale))
+    return Pair(inputs, np.ascontiguousarray(pair.truth[top : top + height, left : left + width]))
+
+
+def _corner(picture: Picture, side: int) -> tuple[int, int]:
+    top, left = (max(0, extent - side) // 2 for extent in picture.shape[:2])
+    return top, left
+
+
+def _middle(picture: Picture, side: int) -> Picture:
+    top, left = _corner(picture, side)
+    return np.ascontiguousarray(picture[top : top + side, left : left + side])
