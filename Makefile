@@ -109,7 +109,7 @@ benchmark-arm-ncnn: targets  ## Modelled against published latency: nine network
 	$(BIN)/python benchmarks/arm_ncnn.py --params $(NCNN)
 
 benchmark-arm: targets  ## Outputs and modelled latency of one network on emulated Arm cores, float and int8; resumes row by row
-	$(BIN)/python benchmarks/arm_formats.py
+	$(BIN)/python benchmarks/arm_formats.py --height 64 --width 64
 
 clean:  ## Remove what the targets above made, but for .venv and runs
 	rm -rf build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

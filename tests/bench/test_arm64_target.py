@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import numpy as np
 import pytest
 
@@ -42,22 +44,21 @@ def test_what_is_missing_is_named_with_the_command(model, monkeypatch, tmp_path)
 
 @pytest.fixture(scope="module")
 def runs(export):
-    """One small network on two cores and a device, three counted runs each."""
+    """One small network on two cores and a device, five counted runs each."""
     require("arm64")
     model = export()
     inputs = noise(OnnxModel.open(model).card.signature, 24, 32)
     found = {}
     for name in ("a76", "a55", "raspberry-pi-5"):
         with open_target(f"arm64:{name}").prepare(model, 1) as prepared:
-            found[name] = prepared.run(inputs, Repeat(warmup=6, count=3), want_outputs=True)
+            found[name] = prepared.run(inputs, Repeat(warmup=6, count=5), want_outputs=True)
     return found
 
 
 def test_repeated_runs_agree(runs):
-    """Up to what the allocator does now and then, some thousand instructions whatever the size of the frame."""
+    """But for a run now and then in which ONNX Runtime keeps its books, which shows with so small a frame."""
     for measured in runs.values():
-        cycles_of_runs = [latency * measured.modelled.clock_ghz * 1e6 for latency in measured.latencies_ms]
-        assert max(cycles_of_runs) - min(cycles_of_runs) < 20_000
+        assert median(measured.latencies_ms) == pytest.approx(min(measured.latencies_ms), rel=2e-3)
 
 
 def test_the_figures_hang_together(runs):
