@@ -18,6 +18,8 @@ from pixsearch.data.progress import silent
 from pixsearch.errors import DataError, Interrupted, MachineError, UsageError
 from pixsearch.events import read_events
 from pixsearch.export.config import ExportConfig
+from pixsearch.export.onnx import read_model, write_model
+from pixsearch.export.ports import with_shape, with_uint8_ports
 from pixsearch.export.quantize import quantize
 from pixsearch.infer.session import OnnxModel
 from pixsearch.pixels.files import read_picture, write_picture
@@ -261,6 +263,29 @@ def test_a_size_that_is_no_multiple_of_the_scale_is_said(tmp_path, export, photo
     assert latency["gmacs_per_s"] == pytest.approx(macs / latency["median_ms"] / 1e6, rel=1e-2)
     left, top, right, _ = record["crops"][0]["box"]
     assert (right - left, left % 3, top % 3) == (48, 0, 0)
+
+
+def test_files_of_one_shape_and_of_camera_buffers_stand_beside_the_plain_one(tmp_path, models, photos):
+    def ported(path, name, shape=None):
+        model, card = with_uint8_ports(read_model(path), OnnxModel.open(path).card)
+        if shape is not None:
+            model, card = with_shape(model, card, shape)
+        write_model(model, card, tmp_path / name)
+        return tmp_path / name
+
+    files = [models[0], ported(models[0], "float.onnx"), ported(models[1], "int8.onnx"), ported(models[1], "fixed.onnx", (36, 40))]
+    record = bench(tmp_path / "run", files, config(photos, crops=0))
+    _, plain, exact, small, fixed = record["rows"]
+    assert [row["label"] for row in (exact, small, fixed)] == ["one float uint8-nhwc", "one int8 uint8-nhwc", "one int8 uint8-nhwc 36x40"]
+    assert [row["input_size"] for row in (plain, exact, fixed)] == ["64x48", "64x48", "40x36"]
+    assert abs(exact["psnr_db"] - plain["psnr_db"]) < 0.1  # luma rounded to 8 bits
+    assert fixed["psnr_db"] == pytest.approx(small["psnr_db"], abs=1e-3)  # in windows
+    assert small["loss_db"] == pytest.approx(exact["psnr_db"] - small["psnr_db"])
+    [warning] = [event["text"] for event in events(tmp_path / "run", "warning") if "alone" in event["text"]]
+    assert "40x36" in warning
+    latency = fixed["latency"][0]
+    macs = fixed["macs_720p"] * 80 * 72 / (1280 * 720)
+    assert latency["gmacs_per_s"] == pytest.approx(macs / latency["median_ms"] / 1e6, rel=2e-2)
 
 
 def test_a_busy_machine_is_told(monkeypatch):
