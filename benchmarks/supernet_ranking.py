@@ -135,6 +135,7 @@ def protocol(options: argparse.Namespace) -> Json:
         "warmup_steps",
         "population_steps",
         "supernet_batch",
+        "pictures",
         "seed",
     )
     folders = {name: [path.name for path in getattr(options, name)] for name in ("data", "val")}

@@ -35,6 +35,13 @@ def test_the_estimate_grows_with_what_is_asked_for() -> None:
     assert "Timed here and now" in timed["basis"]
 
 
+def test_shared_weights_are_warmed_up_once_and_trained_by_the_generation() -> None:
+    settings = {"strategy": "cars", "evaluations": 10, "proxy_batch": 2, "proxy_patch": 16, "warmup_steps": 10**6}
+    short = plan(TASK, SearchConfig(**settings, generation_steps=1))["estimate"]
+    assert short["seconds"] > 100 * 10 * short["seconds_per_candidate"]
+    assert "of warm-up first" in short["basis"]
+
+
 def test_what_cannot_be_is_not_planned() -> None:
     with pytest.raises(InfeasibleError):
         plan(TASK, SearchConfig(evaluations=1, objectives=("psnr", "params<=5")))

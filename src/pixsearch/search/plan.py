@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from pixsearch.nn.build import Network, build
-from pixsearch.registry import SPACES
+from pixsearch.registry import SPACES, STRATEGIES
 from pixsearch.rng import stream
 from pixsearch.search.bounds import closed_form, fits_bounds, require_feasible
 from pixsearch.search.config import SearchConfig
 from pixsearch.search.evaluators.standalone import proxy_settings
+from pixsearch.search.evaluators.supernet import shared_plan
 from pixsearch.search.strategies.operators import spread_sampler
 from pixsearch.space.base import Space
 from pixsearch.tasks.base import Task
@@ -61,17 +62,27 @@ def _median(space: Space[Any], sample: Any, rng: np.random.Generator) -> Any:
 def _estimate(task: Task, config: SearchConfig, network: Network, latencies: int) -> dict[str, Any]:
     step, score = _seconds_a_step(network, config, task.scale), _seconds_to_score(task, network)
     share = ASSUMED_PIXELS / SCORED_SIDE**2
-    climbed = [(steps, config.keep**rung) for rung, steps in enumerate(config.steps)]
+    shared = shared_plan(config) if STRATEGIES.load(config.strategy).shares_weights else None
+    climbed: list[tuple[float, float]] = [(steps, config.keep**rung) for rung, steps in enumerate(config.steps)]
+    if shared is not None:
+        climbed = [(shared.generation_steps / (config.population + (config.offspring or config.population)), 1.0)]
     each = sum((step * steps + score * share * config.val_pictures) * kept for steps, kept in climbed) + LATENCY_S * latencies
-    candidates = config.evaluations or max(1, round((config.budget_s or each) / each))
+    warmup = 0.0 if shared is None else shared.warmup_s if shared.warmup_steps is None else step * shared.warmup_steps
+    candidates = config.evaluations or max(1, round(((config.budget_s or each) - warmup) / each))
     basis = (
         f"Timed here and now: {TIMED_STEPS} training steps ({step * 1e3:.0f} ms each) of the typical member, and scoring it on a picture "
         f"of {SCORED_SIDE}×{SCORED_SIDE} ({score:.2f} s). Assumed: {config.val_pictures} pictures of half a megapixel to score on"
         + (f", {LATENCY_S} s for a latency." if latencies else ".")
+        + (f" Shared weights: {warmup:.0f} s of warm-up first, then every candidate's part of a generation's training." if shared else "")
         + (f" Mean over the rungs, of which {config.keep:.0%} go on." if config.rungs else "")
         + (" For one worker; more of them share the work out." if config.executor != "inprocess" else "")
     )
-    return {"seconds_per_candidate": each, "candidates": candidates, "seconds": config.budget_s or each * candidates, "basis": basis}
+    return {
+        "seconds_per_candidate": each,
+        "candidates": candidates,
+        "seconds": config.budget_s or warmup + each * candidates,
+        "basis": basis,
+    }
 
 
 def _seconds_a_step(network: Network, config: SearchConfig, scale: int) -> float:
