@@ -55,6 +55,7 @@ ROWS: tuple[Row, ...] = (
     Row("4 layers of 16, ECB", "plain-m4c16", 120, 270_000, ("--branches", "ecb")),
     Row("under 2.4 G", "conv3-m6c13-leaky", 120, 250_000),
     Row("under 6.5 G", "conv3-m5c24-leaky", 180, 160_000),
+    Row("under 6.5 G, deeper", "conv3-m11c16-leaky", 180, 160_000, ("--branches", "ecb")),
     Row("colour denoising, σ 25", "s2d-conv3-m8c24-relu-nearest", 120, 160_000, task={"name": "denoise", "sigma": "25"}, sets=("CBSD68",)),
     Row("demosaicing RGGB", "conv3-m5c24-leaky-nearest", 120, 160_000, task={"name": "jdd", "noise": "none"}, sets=("Kodak24",)),
     Row("enhancement", "s2d-conv3-m4c14-leaky-nearest", 60, 160_000, task={"name": "enhance"}, sets=("Kodak24",)),
