@@ -114,7 +114,7 @@ class TestTarget:
         with target.prepare(model, 1) as prepared:
             assert len(prepared.run(inputs, Repeat(warmup=0, count=50, least=5, spread=1e9)).latencies_ms) == 5
             unsettled = len(prepared.run(inputs, Repeat(warmup=0, count=12, least=5, spread=0.0)).latencies_ms)
-        assert 5 < unsettled <= 12 if target.modelled else unsettled == 12  # modelled runs may be alike to the last instruction
+        assert 5 <= unsettled <= 12 if target.modelled else unsettled == 12  # modelled runs may be alike to the last instruction
 
     def test_several_may_be_open_and_take_turns(self, target, export):
         files = [export(seed=1), export(seed=2)]
