@@ -21,8 +21,8 @@ class QatConfig(Config):
 TRAINING: dict[str, Any] = {"optimizer": "muon", "rate": 5e-4, "precision": "float32"}
 """Settings of the training where none are given, for it goes on from a good model.
 
-Of the 0.098 dB that rounding takes from plain-m4c16 in `arm` on Set5, 0.075 are left after 2000 steps so, and of 0.090 in `portable` 0.070; at
-twice the rate 0.080 in both. Adam, the squared error, and a comparison with the float model's outputs were worse.
+Of the 0.098 dB that rounding takes from plain-m4c16 in `arm` on Set5, 0.075 are left after 2000 steps so, and of 0.090 in `portable`
+0.070; at twice the rate 0.080 in both. Adam, the squared error, and a comparison with the float model's outputs were worse.
 """
 
 STEPS = 2000
