@@ -20,7 +20,7 @@ def test_differences_are_counted_in_levels_after_clipping_and_rounding():
 def test_the_middle_of_input_and_truth_belong_together(export, height, width, side):
     subject = open_subjects([export()], lambda *a, **k: None)[0]
     small = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    pair = middle(Pair({"input": small}, small.repeat(2, 0).repeat(2, 1)), side, subject)
+    pair = middle(Pair({"input": small}, small.repeat(2, 0).repeat(2, 1)), side, [subject])
     found = pair.inputs["input"]
     assert found.shape[:2] == (min(height, side // 2), min(width, side // 2))
     np.testing.assert_array_equal(pair.truth, found.repeat(2, 0).repeat(2, 1))

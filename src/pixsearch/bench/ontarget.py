@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 import numpy as np
@@ -20,8 +20,7 @@ from pixsearch.data.cache import PairCache
 from pixsearch.infer.ports import from_output, padded, to_feed
 from pixsearch.infer.session import OnnxModel
 from pixsearch.interrupt import check_stop
-from pixsearch.pixels.types import Picture
-from pixsearch.tasks.base import Pair, Planes, Scores, Task
+from pixsearch.tasks.base import Pair, Planes, Scores
 
 ONCE = Repeat(warmup=0, count=1)
 FAR = 4  # levels from which on differences are counted together
@@ -33,7 +32,7 @@ def compare_all(
     """For each model, by digest, its output on the target for cuts out of the first pictures; what `past` knows is not run again."""
     found: dict[str, Row] = {}
     pairs, pictures = Pairs(cache), digest_of(cache)
-    chosen = {name: middle(pairs[name], config.target_side, subjects[0]) for name in islice(pairs, config.target_pictures)}
+    chosen = {name: middle(pairs[name], config.target_side, subjects) for name in islice(pairs, config.target_pictures)}
     for subject in subjects if chosen else []:
         check_stop(how_to_go_on)
         known = past.on_target(subject.digest, pictures, target.label, len(chosen), config.target_side)
@@ -102,21 +101,13 @@ def histogram(apart: list[npt.NDArray[np.int64]]) -> dict[str, float]:
     return {f"{level}+" if level == FAR else str(level): float(share) for level, share in enumerate(counts)}
 
 
-def middle(pair: Pair, side: int, subject: Subject) -> Pair:
-    """The middle of `pair`, at most `side` output pixels high and wide, inputs and truth alike."""
-    task: Task = subject.task
-    side -= side % task.scale
-    inputs = {name: _middle(picture, side // task.scale) for name, picture in pair.inputs.items()}
-    height, width = (extent * task.scale for extent in next(iter(inputs.values())).shape[:2])
-    top, left = (start * task.scale for start in _corner(next(iter(pair.inputs.values())), side // task.scale))
-    return Pair(inputs, np.ascontiguousarray(pair.truth[top : top + height, left : left + width]))
-
-
-def _corner(picture: Picture, side: int) -> tuple[int, int]:
-    top, left = (max(0, extent - side) // 2 for extent in picture.shape[:2])
-    return top, left
-
-
-def _middle(picture: Picture, side: int) -> Picture:
-    top, left = _corner(picture, side)
-    return np.ascontiguousarray(picture[top : top + side, left : left + side])
+def middle(pair: Pair, side: int, subjects: Sequence[Subject]) -> Pair:
+    """The middle of `pair`, at most `side` output pixels high and wide and no larger than any model takes, inputs and truth alike."""
+    scale = subjects[0].task.scale
+    shapes = [subject.card.shape for subject in subjects if subject.card.shape is not None]
+    most = tuple(min([side // scale, *taken]) for taken in zip(*shapes, strict=True)) or (side // scale,) * 2
+    first = next(iter(pair.inputs.values()))
+    top, left = (max(0, extent - kept) // 2 for extent, kept in zip(first.shape[:2], most, strict=True))
+    inputs = {name: np.ascontiguousarray(picture[top : top + most[0], left : left + most[1]]) for name, picture in pair.inputs.items()}
+    height, width = (extent * scale for extent in next(iter(inputs.values())).shape[:2])
+    return Pair(inputs, np.ascontiguousarray(pair.truth[top * scale : top * scale + height, left * scale : left * scale + width]))
