@@ -76,24 +76,30 @@ def validate(model: type[C], data: dict[str, Any], source: str) -> C:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        faults = [_sentence(model, fault) for fault in error.errors()]
+        faults = _sentences(model, error)
         raise UsageError(
             f"{source} has {len(faults)} fault{'s' if len(faults) > 1 else ''}:\n" + "\n".join(f"  {f}" for f in faults)
         ) from None
 
 
-def checked(model: type[C], data: dict[str, Any]) -> C:
+def nested(model: type[C], data: dict[str, Any]) -> C:
     """`data` as a `model`, within a validator of another: its faults are told as they are, and not as one of the outer value."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        sentences = "\n  ".join(_sentence(model, fault) for fault in error.errors())
-        raise PydanticCustomError("told", "{sentences}", {"sentences": sentences}) from None
+        raise PydanticCustomError(_NESTED, "faults within", {"sentences": _sentences(model, error)}) from None
+
+
+_NESTED = "nested"
+
+
+def _sentences(model: type[BaseModel], error: ValidationError) -> list[str]:
+    """Every fault in a sentence."""
+    faults = error.errors()
+    return [line for fault in faults for line in (fault["ctx"]["sentences"] if fault["type"] == _NESTED else [_sentence(model, fault)])]
 
 
 def _sentence(model: type[BaseModel], fault: Any) -> str:
-    if fault["type"] == "told":
-        return str(fault["msg"])
     path = [str(part) for part in fault["loc"]]
     where = ".".join(path)
     if fault["type"] == "extra_forbidden":

@@ -5,6 +5,7 @@ import pytest
 
 from pixsearch.bench import accuracy as a
 from pixsearch.bench.accuracy import Accuracy, difference, model_method, score
+from pixsearch.infer import tiles
 from pixsearch.infer.session import OnnxModel
 from pixsearch.pixels.files import read_picture
 from pixsearch.tasks.base import Scores, make_task
@@ -49,7 +50,7 @@ def test_huge_pictures_give_the_same_by_windows(pairs, export, monkeypatch, colo
     method = model_method(OnnxModel.open(export(color=color)), task)
     whole = method(pairs["coffee"].inputs)
     monkeypatch.setattr(a, "WHOLE_PIXELS", 100)
-    monkeypatch.setattr(a, "window_of", lambda card: (32 * card.multiple,) * 2)
+    monkeypatch.setattr(tiles, "window_of", lambda card, memory_bytes: (32 * card.multiple,) * 2)
     np.testing.assert_allclose(method(pairs["coffee"].inputs), whole, atol=1e-5)
 
 

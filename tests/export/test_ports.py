@@ -12,7 +12,10 @@ from pixsearch.export.onnx import export_float, read_model, write_model
 from pixsearch.export.parity import HALF_A_LEVEL, check_float, check_shape
 from pixsearch.export.ports import with_shape, with_uint8_ports
 from pixsearch.infer.session import OnnxModel
+from pixsearch.nn.build import build, deploy
+from pixsearch.nn.modelfile import make_card
 from pixsearch.signature import Port
+from pixsearch.space.named import named
 from pixsearch.tasks.base import make_task
 
 FOLDED = {"layers": [{"op": "conv3", "act": "relu", "width": 6}], "head": "s2d"}
@@ -58,6 +61,16 @@ def test_the_file_says_what_its_channels_are(plain, tmp_path):
     assert ("BT.601" in words and "16" in words) if card.signature.color == "y" else "R, G, B" in words
     assert OnnxModel.open(tmp_path / "b.onnx").card.io == "uint8-nhwc"
     assert [opset.domain for opset in made.opset_import] == [""]
+
+
+def test_a_packed_mosaic_is_not_called_a_colour_picture(tmp_path):
+    task = make_task("jdd", 2, "rgb")
+    network = deploy(build(named("plain-m1c4", task.signature)[1], task.signature))
+    card = make_card(network, name="net", stage="trained")
+    made, _ = with_uint8_ports(read_model(export_float(network, card, tmp_path / "a.onnx")), card)
+    given, result = made.graph.input[0].doc_string, made.graph.output[0].doc_string
+    assert given.startswith("uint8 (1, H, W, 4): the mosaic RGGB")
+    assert result == "uint8 (1, H, W, 3): R, G, B, each 0 to 255"
 
 
 def test_ports_that_do_not_begin_at_zero_are_refused(make, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pixsearch.infer.deep import apply_decoded, decode_16, enlarge_alpha
-from pixsearch.infer.tiles import apply_picture
+from pixsearch.infer.tiles import apply_inputs
 from pixsearch.pixels.files import Decoded
 from pixsearch.pixels.resize import rescale
 from pixsearch.tasks.base import make_task, task_for
@@ -23,7 +23,9 @@ def largest(a, b):
 def test_8_bit_colours_go_the_tasks_way(models, photo):
     model = models("plain")
     result = through(model, photo)
-    np.testing.assert_array_equal(result.pixels, apply_picture(model, task_for(model.card.signature), photo, memory_bytes=300_000))
+    np.testing.assert_array_equal(
+        result.pixels, apply_inputs(model, task_for(model.card.signature), {"input": photo}, memory_bytes=300_000)
+    )
     assert result.alpha is None
 
 

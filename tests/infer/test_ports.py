@@ -10,7 +10,7 @@ from pixsearch.export.onnx import read_model, write_model
 from pixsearch.export.ports import with_shape, with_uint8_ports
 from pixsearch.infer.apply import apply_file
 from pixsearch.infer.session import OnnxModel
-from pixsearch.infer.tiles import apply_picture, margin_of, output_planes
+from pixsearch.infer.tiles import apply_inputs, margin_of, output_planes
 from pixsearch.pixels.files import read_picture, write_picture
 from pixsearch.tasks.base import task_for
 
@@ -43,7 +43,7 @@ def test_a_picture_larger_than_the_shape_goes_through_in_windows(models, ported,
     model = ported(kind, color=color, shape=(48, 36))
     task = task_for(model.card.signature)
     picture = photo[:95, :111]
-    assert difference(apply_picture(model, task, picture), apply_picture(models(kind, color=color), task, picture)) <= 1
+    assert difference(apply_inputs(model, task, {"input": picture}), apply_inputs(models(kind, color=color), task, {"input": picture})) <= 1
 
 
 def test_a_picture_smaller_than_the_shape_is_padded(models, ported, photo):
@@ -63,9 +63,9 @@ def test_planes_larger_than_the_shape_are_refused(ported):
 def test_a_shape_that_its_margins_fill_is_refused_for_larger_pictures(ported, photo):
     model = ported("plain", shape=(8, 40))
     task = task_for(model.card.signature)
-    assert apply_picture(model, task, photo[:8, :100]).shape == (16, 200, 3)
+    assert apply_inputs(model, task, {"input": photo[:8, :100]}).shape == (16, 200, 3)
     with pytest.raises(DataError, match="`--shape` of at least"):
-        apply_picture(model, task, photo[:9, :100])
+        apply_inputs(model, task, {"input": photo[:9, :100]})
 
 
 @pytest.mark.parametrize("color", ["y", "rgb"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pixsearch.errors import Interrupted
 from pixsearch.infer import tiles
-from pixsearch.infer.tiles import apply_picture, margin_of, output_planes, run_windows, spans, window_side
+from pixsearch.infer.tiles import apply_inputs, margin_of, output_planes, run_windows, spans, window_side
 from pixsearch.tasks.base import task_for
 
 
@@ -91,11 +91,11 @@ def test_output_planes_equal_the_whole_run(models, photo, kind):
     np.testing.assert_allclose(planes, model.run({"input": task.encode("input", picture)}), atol=1e-6)
 
 
-def test_apply_picture_in_little_memory(models, photo):
+def test_inputs_go_through_in_little_memory(models, photo):
     model = models("plain", scale=3)
     task = task_for(model.card.signature)
     assert window_side(model.card, 100_000) < 60
-    assert difference(apply_picture(model, task, photo, memory_bytes=100_000), whole(model, photo)) <= 1
+    assert difference(apply_inputs(model, task, {"input": photo}, memory_bytes=100_000), whole(model, photo)) <= 1
 
 
 def test_the_window_follows_the_memory_and_the_width(models):
@@ -117,4 +117,4 @@ def test_asked_to_stop_it_stops(models, photo, monkeypatch):
     monkeypatch.setattr(interrupt._asked, "is_set", lambda: True)
     model = models("plain")
     with pytest.raises(Interrupted, match="Run the command again"):
-        apply_picture(model, task_for(model.card.signature), photo)
+        apply_inputs(model, task_for(model.card.signature), {"input": photo})

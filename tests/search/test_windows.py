@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
+from pixsearch.data.config import DataConfig
+from pixsearch.data.open import open_pictures
 from pixsearch.search.windows import Selection
 from pixsearch.tasks.base import Pair, Task
 from pixsearch.tasks.config import TaskConfig
@@ -54,3 +58,20 @@ def test_large_pictures_count_with_their_centre_on_matching_pixels(task: Task) -
         top, left = ((a - b) // 2 for a, b in zip(whole.inputs["input"].shape[:2], size, strict=True))
         assert np.array_equal(pair.inputs["input"], whole.inputs["input"][top : top + size[0], left : left + size[1]])
     assert selection.description()[0] == {"name": "p0", "width": 99, "height": 99}
+
+
+def test_inputs_that_are_drawn_are_drawn_once(sample_images, tmp_path):
+    """Every candidate is scored on them, and drawing takes long on large photos."""
+    task = TaskConfig(name="denoise").make()
+    drawn = []
+    task.drawn = lambda truth, seed: drawn.append(seed) or type(task).drawn(task, truth, seed)
+    pairs = open_pictures([sample_images / "chelsea.png", sample_images / "coffee.png"], task, DataConfig(cache=tmp_path))
+    selection = Selection(pairs, task, pictures=2, window=64)
+    first = [selection.pair(index) for index in range(2)]
+    again = [selection.pair(index) for index in range(2)]
+    assert len(drawn) == 2
+    assert all(one.inputs["input"] is other.inputs["input"] for one, other in zip(first, again, strict=True))
+    assert first[0].inputs["input"].base is None, "the whole picture is let go of"
+    del task.drawn
+    elsewhere = pickle.loads(pickle.dumps(selection)).pair(1)
+    np.testing.assert_array_equal(elsewhere.inputs["input"], first[1].inputs["input"])

@@ -60,6 +60,7 @@ class TestTask:
         assert task.metric
         assert task.convention
         assert task.baseline_name
+        assert all(task.meaning(port.name) for port in (*task.signature.inputs, task.signature.output))
 
     def test_pair_is_of_the_fitted_picture(self, task, photo):
         before = photo.copy()

@@ -122,7 +122,7 @@ def test_settings_may_stand_beside_the_name_and_go_into_the_signature():
 def test_all_faults_of_a_task_are_told_at_once():
     with pytest.raises(UsageError) as caught:
         validate(TaskConfig, {"name": "denoise", "sigma": "x", "noise": "pink"}, "the command")
-    assert "`noise` is `pink`" in str(caught.value)
+    assert str(caught.value).startswith("the command has 3 faults:\n  `noise` is `pink`")
     assert "`sigma.0` is `x`" in str(caught.value)
 
 

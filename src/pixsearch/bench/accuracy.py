@@ -10,7 +10,7 @@ import numpy as np
 
 from pixsearch.data.cache import PairCache
 from pixsearch.infer.session import OnnxModel
-from pixsearch.infer.tiles import run_windows, window_of
+from pixsearch.infer.tiles import output_planes
 from pixsearch.pixels.types import Picture
 from pixsearch.rng import stream
 from pixsearch.tasks.base import Pair, Planes, Scores, Task
@@ -59,23 +59,10 @@ def model_method(model: OnnxModel, task: Task) -> Method:
     def method(inputs: dict[str, Picture]) -> Planes:
         height, width = next(iter(inputs.values())).shape[:2]
         if height * width > WHOLE_PIXELS or model.card.shape is not None:
-            return _by_windows(model, task, inputs)
+            return output_planes(model, task, inputs)
         return model.run({port.name: task.encode(port.name, inputs[port.name]) for port in task.signature.inputs})
 
     return method
-
-
-def _by_windows(model: OnnxModel, task: Task, inputs: dict[str, Picture]) -> Planes:
-    height, width = (side * task.scale for side in next(iter(inputs.values())).shape[:2])
-    output = np.empty((task.signature.out_channels, height, width), np.float32)
-    for rows, columns, part in run_windows(model, inputs, task.encode, _channels_last, window_of(model.card)):
-        output[:, rows, columns] = np.moveaxis(part, -1, 0)
-    return output
-
-
-def _channels_last(planes: Planes, inputs: dict[str, Picture]) -> Planes:
-    del inputs
-    return np.moveaxis(planes, 0, -1)
 
 
 def score(method: Method, task: Task, pairs: Mapping[str, Pair], look: Look | None = None) -> Accuracy:

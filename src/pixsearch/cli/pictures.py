@@ -24,11 +24,11 @@ def apply_to(
     output: Output,
 ) -> None:
     """Run a model on one photo or raw frame, or a folder of them."""
-    from pixsearch.infer.apply import Said, apply_path
+    from pixsearch.infer.apply import How, apply_path
     from pixsearch.pixels.raw import RawConfig
 
-    said = Said(validate(RawConfig, raw, "`pixsearch apply`"), sigma)
-    result = apply_path(model, source, destination, threads=threads, memory_bytes=parse_bytes(memory), said=said)
+    how = How(threads, parse_bytes(memory), validate(RawConfig, raw, "`pixsearch apply`"), sigma)
+    result = apply_path(model, source, destination, how)
     output.add("apply", result, shown.applied_lines(result))
 
 

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 from pixsearch.card import ModelCard
 from pixsearch.errors import UsageError
 from pixsearch.infer.ports import LEVELS, UINT8_NHWC
-from pixsearch.signature import Port, Signature
+from pixsearch.signature import Port
+from pixsearch.tasks.base import task_for
 
 _TO_NCHW, _TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
@@ -25,6 +26,7 @@ def with_uint8_ports(model: onnx.ModelProto, card: ModelCard) -> tuple[onnx.Mode
     ports = (*card.signature.inputs, card.signature.output)
     if card.signature.state or any(port.low != 0 for port in ports):
         raise UsageError(f"`{UINT8_NHWC}` suits planes from 0 up, which the task `{card.signature.task}` does not have alone. Use `float`.")
+    task = task_for(card.signature)
     made = onnx.ModelProto()
     made.CopyFrom(model)
     graph = made.graph
@@ -40,15 +42,8 @@ def with_uint8_ports(model: onnx.ModelProto, card: ModelCard) -> tuple[onnx.Mode
     for info, port in zip((*graph.input, *graph.output), ports, strict=True):
         *_, height, width = (axis.dim_param for axis in info.type.tensor_type.shape.dim)
         info.CopyFrom(helper.make_tensor_value_info(port.name, TensorProto.UINT8, [1, height, width, port.channels]))
-        info.doc_string = meaning(card.signature)
+        info.doc_string = f"uint8 (1, H, W, {port.channels}): {task.meaning(port.name)}"
     return made, card.with_(io=UINT8_NHWC)
-
-
-def meaning(signature: Signature) -> str:
-    """What the channels of 8-bit ports are."""
-    if signature.color == "y":
-        return "uint8 (1, H, W, 1): luma Y' of BT.601 in studio range, black 16, white 235; a full-range Y needs 16 + Y * 219 / 255 first"
-    return "uint8 (1, H, W, 3): R, G, B, each 0 to 255"
 
 
 def _read(graph: onnx.GraphProto, port: Port, planes: str) -> list[onnx.NodeProto]:

@@ -32,14 +32,23 @@ from pixsearch.tasks.base import Task
 
 
 def quantize(
-    float_path: Path, card: ModelCard, calibration: PairCache, task: Task, out_path: Path, config: ExportConfig, precision: str = "int8"
+    float_path: Path,
+    card: ModelCard,
+    calibration: PairCache,
+    task: Task,
+    out_path: Path,
+    config: ExportConfig,
+    precision: str = "int8",
+    *,
+    fitted: bool = True,
 ) -> Path:
     """Write the float model at `float_path` as int8 to `out_path`, its ranges taken from `calibration` or, trained for int8, its own.
 
     The card's `calibration` says from what and how. The other `precision` is `a16w8`, whose activations have 16 bits. `UsageError`
-    for another scheme than it was trained in, `DataError` when its own ranges are not those of its graph.
+    for another scheme than it was trained in, `DataError` when its own ranges are not those of its graph. Where the file is only to be
+    timed, weights need not be `fitted` to their rounded inputs, which takes seconds.
     """
-    plan = plan_of(float_path, card, calibration, task, config, precision)
+    plan = plan_of(float_path, card, calibration, task, config, precision, fitted=fitted)
     write_model(quantized(plan), card.with_(precision=precision, calibration=plan.record), out_path)
     return out_path
 
@@ -60,13 +69,22 @@ def quantized(plan: Plan) -> onnx.ModelProto:
     return insert_steps(plan.model, plan.ranges, plan.scheme, plan.kept)
 
 
-def plan_of(float_path: Path, card: ModelCard, calibration: PairCache, task: Task, config: ExportConfig, precision: str = "int8") -> Plan:
+def plan_of(
+    float_path: Path,
+    card: ModelCard,
+    calibration: PairCache,
+    task: Task,
+    config: ExportConfig,
+    precision: str = "int8",
+    *,
+    fitted: bool = True,
+) -> Plan:
     """The plan that `quantize` follows; it raises the same."""
     scheme = A16W8 if precision == "a16w8" else choose_scheme(card, config.scheme)
     model = read_model(float_path)
     if trained_scheme(card) is None:
         crops = choose_crops(model, card, task, calibration, config.seed)
-        ranges, equalized, refitted = calibrate(model, crops, scheme, config.seed)
+        ranges, equalized, refitted = calibrate(model, crops, scheme, config.seed, fitted=fitted)
         record: dict[str, Any] = {"photos": list(calibration.names), "crops": len(crops), "seed": config.seed}
         record |= {"equalized_layers": equalized, "refitted_layers": refitted}
     else:
@@ -84,14 +102,14 @@ class Calibrated(NamedTuple):
     refitted: int
 
 
-def calibrate(model: onnx.ModelProto, crops: Sequence[Feeds], scheme: Scheme, seed: int) -> Calibrated:
+def calibrate(model: onnx.ModelProto, crops: Sequence[Feeds], scheme: Scheme, seed: int, *, fitted: bool = True) -> Calibrated:
     """Make `model` ready to be rounded, in place, by what flows through it on `crops`.
 
-    Its channels are equalized, the ranges of least error taken, and the weights fitted to what is rounded in those.
+    Its channels are equalized, the ranges of least error taken, and, when `fitted`, the weights fitted to what is rounded in those.
     """
     equalized = equalize(model, crops)
     ranges = best_ranges(model, histograms(model, crops), scheme.steps)
-    refitted = refit(model, crops, ranges, scheme, float_part(model), seed)
+    refitted = refit(model, crops, ranges, scheme, float_part(model), seed) if fitted else 0
     return Calibrated(ranges, equalized, refitted)
 
 

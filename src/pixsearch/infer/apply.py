@@ -25,80 +25,57 @@ Note = Callable[..., None]
 
 
 @dataclass(frozen=True)
-class Said:
-    """What files do not tell of themselves: the layout of raw frames, and how noisy pictures are, in levels of 255."""
+class How:
+    """Threads of ONNX Runtime, what a window's arrays may take, and what files do not tell of themselves.
 
+    `raw` is the layout of raw frames, which a model that demosaics takes, `sigma` how noisy pictures are, in levels of 255.
+    """
+
+    threads: int = 1
+    memory_bytes: int = MEMORY_BYTES
     raw: RawConfig = field(default_factory=RawConfig)
     sigma: float | None = None
 
 
-NOTHING_SAID = Said()
+ALONE = How()
 
 
 def silent(kind: str, **fields: Any) -> None:
     """The listener that hears nothing."""
 
 
-def apply_path(
-    model: Path,
-    source: Path,
-    destination: Path,
-    *,
-    threads: int = 1,
-    memory_bytes: int = MEMORY_BYTES,
-    said: Said = NOTHING_SAID,
-    note: Note = silent,
-) -> dict[str, Any]:
+def apply_path(model: Path, source: Path, destination: Path, how: How = ALONE, note: Note = silent) -> dict[str, Any]:
     """`source`, a photo or a folder, through the model in the file `model`: see `apply_file` and `apply_folder`.
 
-    A model that demosaics takes raw frames, of which `said` tells what their files do not.
     Returns {model, photos: [{source, file, width, height, seconds}]}, the sizes those of the results.
     """
     if not source.exists():
         raise DataError(f"There is no `{source}`. Give a photo or a folder of photos.")
     apply = apply_folder if source.is_dir() else apply_file
-    return apply(model, source, destination, threads=threads, memory_bytes=memory_bytes, said=said, note=note)
+    return apply(model, source, destination, how, note)
 
 
-def apply_file(
-    model: Path,
-    source: Path,
-    destination: Path,
-    *,
-    threads: int = 1,
-    memory_bytes: int = MEMORY_BYTES,
-    said: Said = NOTHING_SAID,
-    note: Note = silent,
-) -> dict[str, Any]:
+def apply_file(model: Path, source: Path, destination: Path, how: How = ALONE, note: Note = silent) -> dict[str, Any]:
     """One photo; the suffix of `destination` chooses the format, an existing folder takes it under the photo's name.
 
     16 bit, alpha and grey are kept where the format can hold them: 16 bit is reduced to 8 where it cannot, and alpha is
     refused. Raises UsageError when `destination` is the photo itself or has a suffix that cannot be written, DataError
     when the photo cannot be read.
     """
-    opened = OnnxModel.open(model, threads=threads)
+    opened = OnnxModel.open(model, threads=how.threads)
     target = destination / _written_name(source) if destination.is_dir() else destination
     _refuse_suffix(target)
     _refuse_inputs(target, {_identity(source)})
-    return {"model": str(model), "photos": [_one(opened, source, target, memory_bytes, said, note)]}
+    return {"model": str(model), "photos": [_one(opened, source, target, how, note)]}
 
 
-def apply_folder(
-    model: Path,
-    source: Path,
-    destination: Path,
-    *,
-    threads: int = 1,
-    memory_bytes: int = MEMORY_BYTES,
-    said: Said = NOTHING_SAID,
-    note: Note = silent,
-) -> dict[str, Any]:
+def apply_folder(model: Path, source: Path, destination: Path, how: How = ALONE, note: Note = silent) -> dict[str, Any]:
     """Every photo under `source` to the same place under `destination`, in the same format where it can be written.
 
     A file that cannot be read is passed over; all of them are named with their reasons in one DataError at the end,
     when everything else is written. Raises UsageError when `destination` lies within `source`.
     """
-    opened = OnnxModel.open(model, threads=threads)
+    opened = OnnxModel.open(model, threads=how.threads)
     if destination.exists() and not destination.is_dir():
         raise UsageError(f"`{destination}` is a file, but `{source}` a folder. Name a folder to write to.")
     if destination.resolve().is_relative_to(source.resolve()):
@@ -112,7 +89,7 @@ def apply_folder(
         try:
             target = destination / file.relative_to(source).parent / _written_name(file)
             _refuse_inputs(target, inputs)
-            photos.append(_one(opened, file, target, memory_bytes, said, note))
+            photos.append(_one(opened, file, target, how, note))
         except (DataError, UsageError) as error:
             failures.append(str(error).replace(f"`{file.name}`", f"`{file.relative_to(source)}`", 1))
             note("rejected", path=str(file), reason=str(error))
@@ -122,9 +99,9 @@ def apply_folder(
     return {"model": str(model), "photos": photos}
 
 
-def _one(model: OnnxModel, source: Path, target: Path, memory_bytes: int, said: Said, note: Note) -> dict[str, Any]:
+def _one(model: OnnxModel, source: Path, target: Path, how: How, note: Note) -> dict[str, Any]:
     begun = time.perf_counter()
-    result = _through(model, source, target, memory_bytes, said)
+    result = _through(model, source, target, how)
     target.parent.mkdir(parents=True, exist_ok=True)
     height, width = result.pixels.shape[:2]
     write_picture(target, result.pixels, result.alpha, spend=True)
@@ -133,14 +110,14 @@ def _one(model: OnnxModel, source: Path, target: Path, memory_bytes: int, said: 
     return done
 
 
-def _through(model: OnnxModel, source: Path, target: Path, memory_bytes: int, said: Said) -> Decoded:
+def _through(model: OnnxModel, source: Path, target: Path, how: How) -> Decoded:
     """The photo through the model, as the format of `target` can hold it; the photo itself is let go of before it is written."""
     task = task_for(model.card.signature)
     if task.takes == "raw frames":
-        return Decoded(apply_frame(model, task, read_raw(source, said.raw), memory_bytes=memory_bytes), None, False)
+        return Decoded(apply_frame(model, task, read_raw(source, how.raw), memory_bytes=how.memory_bytes), None, False)
     decoded = read_decoded(source)
     _refuse_alpha(target, decoded)
-    return _fitting(target, apply_decoded(model, task, decoded, sigma=said.sigma, memory_bytes=memory_bytes))
+    return _fitting(target, apply_decoded(model, task, decoded, sigma=how.sigma, memory_bytes=how.memory_bytes))
 
 
 def _files(folder: Path) -> Iterator[Path]:

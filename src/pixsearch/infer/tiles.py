@@ -137,18 +137,15 @@ def _kept(span: Span, scale: int) -> slice:
     return slice((span.first - span.start) * scale, (span.last - span.start) * scale)
 
 
-def apply_picture(model: OnnxModel, task: Task, picture: Picture, *, memory_bytes: int = MEMORY_BYTES) -> Picture:
-    """`picture`, uint8 RGB (H, W, 3), through `model`: (H·scale, W·scale, 3).
+def apply_inputs(model: OnnxModel, task: Task, inputs: Mapping[str, Samples], *, memory_bytes: int = MEMORY_BYTES) -> Picture:
+    """Whole inputs (H, W, C) by port name through `model`, decoded: uint8 RGB (H·scale, W·scale, 3).
 
-    The same pixels as encoding, running and decoding it whole, up to the rounding of sums (1/255 at most), within
-    `memory_bytes` beside the two pictures.
+    The same pixels as encoding, running and decoding them whole, up to the rounding of sums (1/255 at most), within
+    `memory_bytes` beside the inputs and the result.
     """
-    ports = model.card.signature.inputs
-    if len(ports) != 1:
-        raise DataError(f"`{model.path.name}` takes {len(ports)} inputs ({', '.join(p.name for p in ports)}), not one picture.")
     scale = model.card.signature.scale
-    result = np.empty((picture.shape[0] * scale, picture.shape[1] * scale, 3), np.uint8)
-    window = window_of(model.card, memory_bytes)
-    for rows, columns, part in run_windows(model, {ports[0].name: picture}, task.encode, task.decode, window):
+    height, width = next(iter(inputs.values())).shape[:2]
+    result = np.empty((height * scale, width * scale, 3), np.uint8)
+    for rows, columns, part in run_windows(model, inputs, task.encode, task.decode, window_of(model.card, memory_bytes)):
         result[rows, columns] = part
     return result

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixsearch.errors import DataError, UsageError
-from pixsearch.nn.mobile import QUIET, Bicubic, Nearest
+from pixsearch.nn.mobile import QUIET, Bicubic, Nearest, check_even, check_skip
 from pixsearch.nn.ops import LOUDER, start
 from pixsearch.nn.reparam import Branches, Folded, convolution
 from pixsearch.signature import Signature
@@ -152,7 +151,7 @@ class Erdb(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """A network with context blocks takes even sizes alone; `DataError` for others."""
         if self.even:
-            check_even(x)
+            check_even(x, "takes the mean of 2×2 pixels")
         first = current = self.head(x)
         outputs = []
         for block in self.blocks:
@@ -164,21 +163,7 @@ class Erdb(nn.Module):
         return F.pixel_shuffle(out, self.scale) if self.scale > 1 else out
 
 
-def check_even(x: Tensor) -> None:
-    """`DataError` when the height or width is odd."""
-    height, width = x.shape[2:]
-    if not torch.onnx.is_in_onnx_export() and (height % 2 or width % 2):
-        raise DataError(
-            f"The input is {width}×{height}, but this network takes the mean of 2×2 pixels: both must be even. "
-            "Pad the input to the `multiple` on the model's card, 2."
-        )
-
-
 def build_erdb(genotype: ErdbGenotype, signature: Signature, branches: Branches) -> nn.Module:
     """The network with weights freshly drawn from torch's generator; `UsageError` for a task that no global skip fits."""
-    if signature.in_channels < signature.out_channels:
-        raise UsageError(
-            f"The task `{signature.task}` has {signature.in_channels} input channels and {signature.out_channels} output channels, "
-            "so the space `erdb` has no global skip for it. Choose another space."
-        )
+    check_skip(signature, "erdb")
     return Erdb(genotype, signature, branches)

@@ -124,20 +124,31 @@ def fold(x: Tensor) -> Tensor:
         shape = (count, 4 * channels, height // 2, width // 2)
         folded: Tensor = torch.onnx.ops.symbolic("SpaceToDepth", (x,), {"blocksize": 2}, dtype=x.dtype, shape=shape, version=13)
         return folded
-    if height % 2 or width % 2:
-        raise DataError(
-            f"The input is {width}×{height}, but this network folds 2×2 pixels into one: both must be even. "
-            "Pad the input to the `multiple` on the model's card, 2."
-        )
+    check_even(x, "folds 2×2 pixels into one")
     blocks = x.reshape(count, channels, height // 2, 2, width // 2, 2)
     return blocks.permute(0, 3, 5, 1, 2, 4).reshape(count, 4 * channels, height // 2, width // 2)
 
 
-def build_mobile(genotype: MobileGenotype, signature: Signature, branches: Branches) -> nn.Module:
-    """The chain with weights freshly drawn from torch's generator; `UsageError` for a task that no global skip fits."""
+def check_even(x: Tensor, does: str) -> None:
+    """`DataError` when the height or width of `x` (N, C, H, W) is odd, for a network that `does` what needs both even."""
+    height, width = x.shape[2:]
+    if not torch.onnx.is_in_onnx_export() and (height % 2 or width % 2):
+        raise DataError(
+            f"The input is {width}×{height}, but this network {does}: both must be even. "
+            "Pad the input to the `multiple` on the model's card, 2."
+        )
+
+
+def check_skip(signature: Signature, space: str) -> None:
+    """`UsageError` for a task that no global skip of `space` fits."""
     if signature.in_channels < signature.out_channels:
         raise UsageError(
             f"The task `{signature.task}` has {signature.in_channels} input channels and {signature.out_channels} output channels, "
-            "so the space `mobile` has no global skip for it. Choose another space."
+            f"so the space `{space}` has no global skip for it. Choose another space."
         )
+
+
+def build_mobile(genotype: MobileGenotype, signature: Signature, branches: Branches) -> nn.Module:
+    """The chain with weights freshly drawn from torch's generator; `UsageError` for a task that no global skip fits."""
+    check_skip(signature, "mobile")
     return Chain(genotype, signature, branches)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any, Protocol, cast
 
+import numpy as np
+
 from pixsearch.data.cache import PairCache
 from pixsearch.tasks.base import Pair, Task
 
@@ -25,11 +27,13 @@ class Selection:
     """Some pictures of `pairs`, evenly spaced over their order, so always the same ones.
 
     At most `pictures` of them; the truth of one that is higher or wider than `window` pixels counts with its centre of at
-    most `window`×`window`, the same at every look.
+    most `window`×`window`, the same at every look. Inputs that the task draws are kept once they were: every candidate is
+    scored on them.
     """
 
     def __init__(self, pairs: Pairs, task: Task, *, pictures: int, window: int) -> None:
         self._pairs, self._scale, self.window = pairs, task.scale, window
+        self._drawn: dict[int, Pair] | None = {} if task.draws else None
         count = min(pictures, len(pairs))
         self._ids = [i * len(pairs) // count for i in range(count)]
         self.names = [pairs.names[i] for i in self._ids]
@@ -39,7 +43,17 @@ class Selection:
 
     def pair(self, index: int) -> Pair:
         """The pair of picture `index`, or its centre."""
-        return _centre(self._pairs.pair(self._ids[index]), self._scale, self.window)
+        number = self._ids[index]
+        if self._drawn is None:
+            return _centre(self._pairs.pair(number), self._scale, self.window)
+        if number not in self._drawn:
+            pair = _centre(self._pairs.pair(number), self._scale, self.window)
+            self._drawn[number] = Pair({name: np.array(samples) for name, samples in pair.inputs.items()}, pair.truth)
+        return self._drawn[number]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process, which draws anew: the same."""
+        return {**self.__dict__, "_drawn": None if self._drawn is None else {}}
 
     def first(self, count: int) -> Selection:
         """Only the first `count` of them."""

@@ -102,16 +102,19 @@ class Task(ABC):
         """The signature with these ports."""
         return Signature(self.name, self.scale, self.color, inputs, output, settings=self.settings.to_json())
 
-    @abstractmethod
     def fit(self, clean: Picture) -> Picture:
-        """`clean` cropped to a size the task can take (a multiple of the scale)."""
+        """The upper left part of `clean` whose sides are multiples of the scale (the field's `modcrop`)."""
+        height, width = (side - side % self.scale for side in clean.shape[:2])
+        return clean[:height, :width]
 
-    @abstractmethod
     def degrade(self, clean: Picture) -> Pair:
         """The pair made from a clean picture; deterministic, so it is cached. `clean` is first cropped by `fit`.
 
-        A task that `draws` its inputs leaves them out.
+        Of a task that `draws` its inputs the truth alone; the others say how.
         """
+        if not self.draws:
+            raise NotImplementedError(f"`{self.name}` neither draws its inputs nor says how they are made.")
+        return Pair({}, self.fit(clean))
 
     @abstractmethod
     def encode(self, name: str, pictures: Samples) -> Planes:
@@ -166,6 +169,11 @@ class Task(ABC):
         del name
         samples: Samples = np.moveaxis(planes, 0, -1) * np.float32(255)
         return samples
+
+    def meaning(self, name: str) -> str:
+        """What the levels 0…255 of the port called `name` are, for those who feed a model 8-bit buffers."""
+        del name
+        return "R, G, B, each 0 to 255"
 
     def inputs_of(self, picture: Samples, sigma: float | None = None) -> dict[str, Samples]:
         """The inputs for a picture (H, W, 3) that a model is applied to; `sigma` is how noisy it is, for tasks that ask."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from pixsearch.config import Config, checked, known_in
+from pixsearch.config import Config, known_in, nested
 from pixsearch.registry import TASKS
 from pixsearch.signature import Color
 from pixsearch.tasks.base import Task, make_task
@@ -36,6 +36,6 @@ class TaskConfig(Config):
         task: type[Task] = TASKS.load(name)
         own = {key: data[key] for key in task.Settings.model_fields if key in data}
         settings = {**data.get("settings", {}), **own}
-        resolved = checked(task.Settings, settings).to_json()
+        resolved = nested(task.Settings, settings).to_json()
         rest = {key: value for key, value in data.items() if key not in own}
         return {"scale": task.scales[0], "color": task.colors[0], **rest, "settings": resolved}

@@ -13,11 +13,11 @@ from pixsearch.pixels import light, noise
 from pixsearch.pixels.metrics import psnr, ssim
 from pixsearch.pixels.types import Picture, Samples
 from pixsearch.signature import Color, Port, Signature
-from pixsearch.tasks.base import Pair, Planes, Scores, Task, round_8
+from pixsearch.tasks import rgb
+from pixsearch.tasks.base import Planes, Scores, Task, round_8
 
 INPUT, LEVEL = "input", "level"
 _PER_LEVEL = np.float32(1 / 255)
-_LEVELS = np.float32(255)
 _GREY = np.array([[0.299, 0.587, 0.114]], np.float32)
 
 
@@ -99,14 +99,6 @@ class Denoise(Task):
         """The noisy picture itself."""
         return "identity"
 
-    def fit(self, clean: Picture) -> Picture:
-        """All of `clean`."""
-        return clean
-
-    def degrade(self, clean: Picture) -> Pair:
-        """The truth alone: noise is drawn anew for every batch."""
-        return Pair({}, clean)
-
     def draw(self, truth: Planes, rng: np.random.Generator) -> dict[str, Planes]:
         """The truth's planes with noise, of a strength of its own for each picture of the batch."""
         count = len(truth)
@@ -135,22 +127,27 @@ class Denoise(Task):
     def encode(self, name: str, pictures: Samples) -> Planes:
         """Luma or R, G, B of the input (…, H, W, 3), or the level (…, H, W, 1), divided by 255."""
         if name == LEVEL:
-            return np.ascontiguousarray(np.moveaxis(pictures, -1, -3), np.float32) * _PER_LEVEL
+            return rgb.to_planes(pictures)
         return self.encode_truth(pictures)
 
     def encode_truth(self, pictures: Samples) -> Planes:
         """The same planes as the input's."""
         if self.color == "y":
             return _grey(pictures)[..., np.newaxis, :, :] * _PER_LEVEL
-        planes = np.empty((*pictures.shape[:-3], 3, *pictures.shape[-3:-1]), np.float32)
-        return np.multiply(np.moveaxis(pictures, -1, -3), _PER_LEVEL, out=planes)
+        return rgb.to_planes(pictures)
 
     def decode(self, output: Planes, inputs: dict[str, Samples]) -> Picture:
         """The output as RGB, clipped and rounded; on `y` the input's colours move with their luma."""
         if self.color == "rgb":
-            return round_8(np.moveaxis(output, 0, -1) * _LEVELS)
+            return rgb.to_picture(output)
         before = inputs[INPUT].astype(np.float32)
-        return round_8(before + (output[0] * _LEVELS - _grey(before))[..., np.newaxis])
+        return round_8(before + (output[0] * rgb.LEVELS - _grey(before))[..., np.newaxis])
+
+    def meaning(self, name: str) -> str:
+        """R, G, B, or full-range luma; σ of the noise."""
+        if name == LEVEL:
+            return "the noise's standard deviation in levels"
+        return super().meaning(name) if self.color == "rgb" else "luma Y' of BT.601 in full range, black 0, white 255"
 
     def baseline(self, inputs: dict[str, Samples]) -> Planes:
         """The noisy planes."""
@@ -158,10 +155,9 @@ class Denoise(Task):
 
     def score(self, output: Planes, truth: Picture) -> Scores:
         """PSNR and SSIM (mean over channels) of the 8-bit output against the truth, on `y` against its luma, not rounded again."""
-        found = round_8(np.moveaxis(output, 0, -1) * _LEVELS)
         if self.color == "rgb":
-            return Scores(psnr(found, truth), ssim(found, truth))
-        luma, wanted = found[..., 0].astype(np.float32), _grey(truth)
+            return rgb.score(output, truth)
+        luma, wanted = round_8(output[0] * rgb.LEVELS).astype(np.float32), _grey(truth)
         return Scores(psnr(luma, wanted), ssim(luma, wanted))
 
 

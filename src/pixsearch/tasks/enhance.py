@@ -9,10 +9,10 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from pixsearch.pixels.metrics import psnr, ssim
 from pixsearch.pixels.types import Picture, Samples
 from pixsearch.rng import stream
 from pixsearch.signature import Color, Port, Signature
+from pixsearch.tasks import rgb
 from pixsearch.tasks.base import Method, Pair, Planes, Scores, Task, round_8
 
 INPUT = "input"
@@ -23,7 +23,6 @@ RADIUS = 6  # of the blur's kernel: three times the greatest σ
 UNSHARP = (1.6, 0.9)
 """σ and strength of the unsharp mask: the best on Kodak24 of σ 0.8, 1.2, 1.6, 2.0 with strengths 0.2 to 1.8, measured."""
 
-_LEVELS = np.float32(255)
 _LISTED = 96
 
 
@@ -94,17 +93,9 @@ class Enhance(Task):
         """OpenCV's unsharp mask at its best strength."""
         return {"unsharp mask": unsharp(*UNSHARP)}
 
-    def fit(self, clean: Picture) -> Picture:
-        """All of `clean`."""
-        return clean
-
-    def degrade(self, clean: Picture) -> Pair:
-        """The truth alone: degradations are drawn anew for every batch."""
-        return Pair({}, clean)
-
     def draw(self, truth: Planes, rng: np.random.Generator) -> dict[str, Planes]:
         """Each of the truth's pictures under a degradation of its own."""
-        pictures = round_8(np.moveaxis(truth, -3, -1) * _LEVELS)
+        pictures = round_8(np.moveaxis(truth, -3, -1) * rgb.LEVELS)
         return {INPUT: self.encode(INPUT, np.stack([draw_degradation(rng).applied(picture, rng) for picture in pictures]))}
 
     def drawn(self, truth: Picture, seed: int) -> Pair:
@@ -119,12 +110,12 @@ class Enhance(Task):
 
     def encode_truth(self, pictures: Samples) -> Planes:
         """The same planes as the input's."""
-        return np.ascontiguousarray(np.moveaxis(pictures, -1, -3), np.float32) / _LEVELS
+        return rgb.to_planes(pictures)
 
     def decode(self, output: Planes, inputs: dict[str, Samples]) -> Picture:
         """The output as RGB, clipped and rounded."""
         del inputs
-        return round_8(np.moveaxis(output, 0, -1) * _LEVELS)
+        return rgb.to_picture(output)
 
     def baseline(self, inputs: dict[str, Samples]) -> Planes:
         """The degraded planes."""
@@ -132,8 +123,7 @@ class Enhance(Task):
 
     def score(self, output: Planes, truth: Picture) -> Scores:
         """PSNR and SSIM (mean over channels) of the 8-bit output."""
-        found = round_8(np.moveaxis(output, 0, -1) * _LEVELS)
-        return Scores(psnr(found, truth), ssim(found, truth))
+        return rgb.score(output, truth)
 
 
 def unsharp(sigma: float, amount: float) -> Method:
@@ -143,6 +133,6 @@ def unsharp(sigma: float, amount: float) -> Method:
         picture = inputs[INPUT].astype(np.float32)
         blurred = cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
         sharper = picture + np.float32(amount) * (picture - blurred)
-        return np.ascontiguousarray(np.moveaxis(sharper, -1, 0), np.float32) / _LEVELS
+        return rgb.to_planes(sharper)
 
     return method

@@ -7,14 +7,13 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from pixsearch.pixels import light, mosaic, noise
-from pixsearch.pixels.metrics import psnr, ssim
 from pixsearch.pixels.types import Picture, Samples
 from pixsearch.signature import Color, Port, Signature
-from pixsearch.tasks.base import Method, Pair, Planes, Scores, Task, round_8
+from pixsearch.tasks import rgb
+from pixsearch.tasks.base import Method, Planes, Scores, Task, round_8
 
 INPUT = "mosaic"
 SHAVED = 10
-_LEVELS = np.float32(255)
 _RED_GAIN, _BLUE_GAIN = (1.9, 2.4), (1.5, 1.9)  # of white balance, as phones have them (Brooks et al. 2019, section 3.3)
 
 
@@ -66,15 +65,6 @@ class JointDemosaic(Task):
             "Malvar 5×5": lambda inputs: mosaic.malvar(self._whole(inputs)),
         }
 
-    def fit(self, clean: Picture) -> Picture:
-        """`clean` without an odd last row or column."""
-        height, width = (side - side % 2 for side in clean.shape[:2])
-        return clean[:height, :width]
-
-    def degrade(self, clean: Picture) -> Pair:
-        """The truth alone: noise is drawn anew for every batch."""
-        return Pair({}, self.fit(clean))
-
     def draw(self, truth: Planes, rng: np.random.Generator) -> dict[str, Planes]:
         """The packed mosaic of the truth's planes, with an exposure's noise for each picture of the batch."""
         packed = mosaic.pack(truth)
@@ -83,16 +73,21 @@ class JointDemosaic(Task):
     def encode(self, name: str, pictures: Samples) -> Planes:
         """The packed planes of samples (…, H, W, 4) of 0…255; `name` is always `mosaic`."""
         del name
-        return np.ascontiguousarray(np.moveaxis(pictures, -1, -3), np.float32) / _LEVELS
+        return rgb.to_planes(pictures)
 
     def encode_truth(self, pictures: Samples) -> Planes:
         """Red, green and blue, divided by 255."""
-        return np.ascontiguousarray(np.moveaxis(pictures, -1, -3), np.float32) / _LEVELS
+        return rgb.to_planes(pictures)
 
     def decode(self, output: Planes, inputs: dict[str, Samples]) -> Picture:
         """The output as RGB, clipped and rounded."""
         del inputs
-        return round_8(np.moveaxis(output, 0, -1) * _LEVELS)
+        return rgb.to_picture(output)
+
+    def meaning(self, name: str) -> str:
+        """The packed mosaic in, colours out."""
+        packed = "the mosaic RGGB packed to half the size as red, green of its rows, blue, green of its rows; balanced, on sRGB's curve"
+        return packed if name == INPUT else super().meaning(name)
 
     def baseline(self, inputs: dict[str, Samples]) -> Planes:
         """Each missing value as the mean of its neighbours, not clipped."""
@@ -100,8 +95,7 @@ class JointDemosaic(Task):
 
     def score(self, output: Planes, truth: Picture) -> Scores:
         """PSNR and SSIM (mean over channels) of the 8-bit output, `SHAVED` pixels taken off each side."""
-        found = round_8(np.moveaxis(output, 0, -1) * _LEVELS)
-        return Scores(psnr(found, truth, SHAVED), ssim(found, truth, SHAVED))
+        return rgb.score(output, truth, SHAVED)
 
     def view(self, inputs: dict[str, Samples]) -> Picture:
         """Red, the mean of both greens, and blue, at half the size."""

@@ -9,11 +9,11 @@ from pixsearch.pixels.metrics import psnr, ssim
 from pixsearch.pixels.resize import rescale
 from pixsearch.pixels.types import Picture, Samples
 from pixsearch.signature import Port, Signature
+from pixsearch.tasks import rgb
 from pixsearch.tasks.base import Pair, Planes, Scores, Task, round_8
 
 INPUT = "input"
 _PER_LEVEL = np.float32(1 / 255)
-_LEVELS = np.float32(255)
 
 
 class SuperResolution(Task):
@@ -42,11 +42,6 @@ class SuperResolution(Task):
         """Bicubic upscaling, a = −0.5."""
         return "bicubic"
 
-    def fit(self, clean: Picture) -> Picture:
-        """The upper left part of `clean` whose sides are multiples of the scale (the field's `modcrop`)."""
-        height, width = (side - side % self.scale for side in clean.shape[:2])
-        return clean[:height, :width]
-
     def degrade(self, clean: Picture) -> Pair:
         """The truth and its reduction by MATLAB's antialiased bicubic on RGB, rounded to 8 bits."""
         truth = self.fit(clean)
@@ -63,15 +58,20 @@ class SuperResolution(Task):
             luma = rgb_to_y(pictures)
             luma *= _PER_LEVEL
             return luma[..., np.newaxis, :, :]
-        planes = np.empty((*pictures.shape[:-3], 3, *pictures.shape[-3:-1]), np.float32)
-        return np.multiply(np.moveaxis(pictures, -1, -3), _PER_LEVEL, out=planes)
+        return rgb.to_planes(pictures)
 
     def decode(self, output: Planes, inputs: dict[str, Samples]) -> Picture:
         """The output as RGB, clipped and rounded; on `y` with the input's chroma upscaled by bicubic."""
         if self.color == "rgb":
-            return _rgb8(output)
+            return rgb.to_picture(output)
         chroma = rescale(np.ascontiguousarray(rgb_to_ycbcr(inputs[INPUT])[..., 1:]), float(self.scale))
-        return round_8(ycbcr_to_rgb(np.dstack([output[0] * _LEVELS, chroma])))
+        return round_8(ycbcr_to_rgb(np.dstack([output[0] * rgb.LEVELS, chroma])))
+
+    def meaning(self, name: str) -> str:
+        """R, G, B, or luma in studio range."""
+        if self.color == "rgb":
+            return super().meaning(name)
+        return "luma Y' of BT.601 in studio range, black 16, white 235; a full-range Y needs 16 + Y * 219 / 255 first"
 
     def baseline(self, inputs: dict[str, Samples]) -> Planes:
         """The input planes upscaled by bicubic, not clipped."""
@@ -84,10 +84,6 @@ class SuperResolution(Task):
         On `y` the output's luma itself is rounded to 8 bits, on `rgb` its three channels are; the truth's luma, of a picture
         that has 8 bits, is not rounded again. Raises DataError when the sizes differ or are too small.
         """
-        luma = round_8(output[0] * _LEVELS).astype(np.float32) if self.color == "y" else rgb_to_y(_rgb8(output))
+        luma = round_8(output[0] * rgb.LEVELS).astype(np.float32) if self.color == "y" else rgb_to_y(rgb.to_picture(output))
         wanted = rgb_to_y(truth)
         return Scores(psnr(luma, wanted, self.scale), ssim(luma, wanted, self.scale))
-
-
-def _rgb8(planes: Planes) -> Picture:
-    return round_8(np.ascontiguousarray(np.moveaxis(planes, 0, -1)) * _LEVELS)

@@ -87,10 +87,10 @@ class StandaloneTraining(Evaluator):
         card = make_card(network, name=genotype.id, stage="candidate", training={})
         with TemporaryDirectory(prefix="pixsearch-") as folder:
             path = export_float(network, card, Path(folder) / "float.onnx")
-            if spec.precision in ("int8", "a16w8"):  # its ranges do not change how long it takes, so any few pictures will do
+            if spec.precision in ("int8", "a16w8"):  # ranges and weights do not change how long it takes: any few pictures will do
                 calibration = self.val.first(CALIBRATION_PICTURES).as_cache()
                 small = Path(folder) / "small.onnx"
-                path = quantize(path, card, calibration, self.task, small, ExportConfig(int8=True), spec.precision)
+                path = quantize(path, card, calibration, self.task, small, ExportConfig(int8=True), spec.precision, fitted=False)
             elif spec.precision == "fp16":
                 write_model(to_half(read_model(path)), card.with_(precision="fp16"), path)
             return measure_latency(path, spec)
