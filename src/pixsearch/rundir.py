@@ -78,8 +78,13 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "versions": versions,
         "git": _git_commit(),
-        "command": sys.argv,
+        "command": [_anywhere(word) for word in sys.argv],
     }
+
+
+def _anywhere(word: str) -> str:
+    """`word` as it may be read on another machine: of an absolute path its last part. Settings are recorded with whole paths."""
+    return f"…/{Path(word).name}" if Path(word).is_absolute() else word
 
 
 def _processor() -> str:

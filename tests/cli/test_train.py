@@ -124,6 +124,15 @@ def test_folders_that_cannot_be_written_are_named(photos: Path, tmp_path: Path, 
     assert "choose another folder by `--cache`" in " ".join(capsys.readouterr().err.split())
 
 
+def test_a_model_carries_no_path_of_the_machine_it_was_trained_on(photos: Path, tmp_path: Path) -> None:
+    genotype = tmp_path / "mine.json"
+    genotype.write_text(json.dumps({"space": "mobile", "layers": [{"op": "conv1", "width": 4, "act": "relu"}]}))
+    assert pixsearch(*train(photos, tmp_path / "run", "--steps", 2, arch=str(genotype))).code == 0
+    model = (tmp_path / "run" / "train" / "model.safetensors").read_bytes()
+    assert b"mine.json" in model
+    assert str(tmp_path).encode() not in model
+
+
 def test_curves_for_tensorboard_lie_beside_the_record(photos: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="TensorBoard is not installed: `pip install tensorboard`")
     assert main.run(train(photos, tmp_path / "run", "--steps", 2, "--tensorboard")) == 0

@@ -113,5 +113,10 @@ def test_free_space_is_asked_of_a_folder_that_is_yet_to_be_made(tmp_path: Path) 
     assert free_bytes(tmp_path / "a" / "b") > 0
 
 
+def test_the_command_can_be_read_on_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/home/someone/bin/pixsearch", "train", "runs/a", "--data", "/home/someone/photos", "--steps", "9"])
+    assert environment()["command"] == ["…/pixsearch", "train", "runs/a", "--data", "…/photos", "--steps", "9"]
+
+
 def test_the_environment_has_no_secrets() -> None:
     assert set(environment()) == {"pixsearch", "python", "platform", "machine", "processor", "cores", "versions", "git", "command"}

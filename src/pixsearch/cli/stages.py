@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixsearch.cli import jobs
+from pixsearch.cli.found import check_unchanged, digest, find_exports, find_models, named_model, run_of, trained_on
 from pixsearch.cli.output import Output
 from pixsearch.config import Config, merge, read_yaml, validate
-from pixsearch.errors import DataError, UsageError
-from pixsearch.events import Listener, read_events
+from pixsearch.errors import UsageError
+from pixsearch.events import Listener
 from pixsearch.report.live import LiveView
 from pixsearch.report.tensorboard import TensorBoard
 from pixsearch.rundir import Stage, command_of, finished, last_event, read_json, recorded_config
@@ -154,7 +154,10 @@ def training_job(
 
 
 def choose(settings: Settings, searched: Path | None, pick: str | None, arch: str | None) -> Settings:
-    """`settings` with the architecture: a member of a run's front, a genotype's file or a known name."""
+    """`settings` with the architecture: a member of a run's front, a genotype's file or a known name.
+
+    How it was `chosen` goes into the model, and with it to other machines: names of files, but no paths.
+    """
     if (searched is None) == (arch is None):
         raise UsageError("Name either a run that holds a search (`pixsearch train RUN --pick knee`) or a network (`--arch NAME`).")
     if arch is None and searched is not None:
@@ -166,7 +169,7 @@ def choose(settings: Settings, searched: Path | None, pick: str | None, arch: st
         weights = searched / "search" / "supernet.safetensors"
         if weights.exists():
             base["inherit"] = weights.absolute()
-        return merge(base, {**settings, "chosen": f"{pick or 'knee'} of {searched}"})
+        return merge(base, {**settings, "chosen": f"{pick or 'knee'} of {searched.resolve().name}"})
     if pick is not None:
         raise UsageError("`--pick` chooses from a run's front; with `--arch` there is nothing to pick. Leave one of them out.")
     return by_arch(settings, str(arch))
@@ -180,7 +183,7 @@ def by_arch(settings: Settings, arch: str) -> Settings:
     task: Task = validate(TaskConfig, settings["task"], "`pixsearch train`").make()
     if arch.endswith(".json"):
         genotype = read_json(Path(arch))
-        return {**settings, "genotype": genotype.get("genotype", genotype), "name": Path(arch).stem, "chosen": arch}
+        return {**settings, "genotype": genotype.get("genotype", genotype), "name": Path(arch).stem, "chosen": Path(arch).name}
     genotype = named(arch, task.signature)[1].to_json()
     training = {"branches": default_branches(arch), **settings["train"]}
     return {**settings, "genotype": genotype, "name": arch, "chosen": arch, "train": training}
@@ -250,19 +253,6 @@ def is_unfinished(run: Path, name: str) -> bool:
     return (run / name / "events.jsonl").exists() and not finished(run, name)
 
 
-def named_model(model: Path | None, place: int) -> Path:
-    """The model file that was named, or that at `place` of those in the run that was named."""
-    if model is None:
-        raise UsageError("No model was named. Give a model.safetensors or a run that holds one.")
-    return (find_models([model])[place] if model.is_dir() else model).absolute()
-
-
-def check_unchanged(model: Path, recorded: str, what: str) -> None:
-    """`DataError` when a model file is not the one a stage was begun with."""
-    if digest(model) != recorded:
-        raise DataError(f"`{model}` has changed since this {what} was begun. Start it anew with `--again`.")
-
-
 def check_files(files: list[Path], level: int | None, *, asked: bool, output: Output) -> None:
     """Say of ONNX files, node by node, which provider of a phone takes them; nothing is written."""
     from pixsearch.export.onnx import read_model
@@ -321,73 +311,7 @@ def ended(run: Path, name: str) -> dict[str, Any]:
     return {"run": str(run), **(last_event(run, name, "done") or {}), "model": str(run / name / "model.safetensors")}
 
 
-def exported_files(run: Path) -> list[Path]:
-    """The ONNX files a run exported, in that order."""
-    events = read_events(run / "export" / "events.jsonl")
-    return [run / "export" / event["file"] for event in events if event["kind"] == "exported"]
-
-
 def with_default(settings: Settings, section: str, names: tuple[str, ...], default: Settings) -> Settings:
     """`settings` with `default` in `section` when none of `names` is given there."""
     given = settings.get(section, {})
     return settings if any(name in given for name in names) else {**settings, section: {**given, **default}}
-
-
-def find_models(paths: list[Path]) -> list[Path]:
-    """Model files, with a run's folder standing for all it trained, in the order of its stages."""
-    found: list[Path] = []
-    for path in paths:
-        inside = [path / name / "model.safetensors" for name in ("train", "prune", "qat")]
-        present = [p for p in inside if p.exists()] if path.is_dir() else [path]
-        if not present:
-            raise DataError(f"`{path}` holds no trained model. Train one with `pixsearch train {path} --pick knee`.")
-        found += present
-    return existing(found, "a model.safetensors or a run that holds one")
-
-
-def find_exports(paths: list[Path]) -> list[Path]:
-    """ONNX files, with a run's folder standing for all it exported, in that order."""
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            exported = exported_files(path)
-            if not exported:
-                raise DataError(f"`{path}` holds no exported model. Export one with `pixsearch export {path}`.")
-            found += exported
-        else:
-            found.append(path)
-    return existing(found, "ONNX files or a run that exported some")
-
-
-def existing(files: list[Path], wanted: str) -> list[Path]:
-    """`files`, when there are some and all of them exist."""
-    if not files:
-        raise UsageError(f"No model was named. Give {wanted}.")
-    missing = [path for path in files if not path.exists()]
-    if missing:
-        raise DataError(f"There is no model file `{missing[0]}`. Check the path.")
-    return files
-
-
-def run_of(model: Path) -> Path:
-    """The run a model file lies in (RUN/STAGE/file), or one named after the file."""
-    stage = model.resolve().parent
-    return model.parent.parent if (stage / "events.jsonl").exists() else Path("runs") / model.stem
-
-
-def trained_on(model: Path, settings: Settings) -> Settings:
-    """`settings` with the photos of the training that wrote `model`, where none are given."""
-    if settings["data"].get("photos") or settings["data"].get("pairs"):
-        return settings
-    record = model.parent / "config.resolved.yaml"
-    if not record.exists():
-        raise UsageError(f"`{model}` lies beside no record of its training. Name photos with `--data` (export: `--calibrate`).")
-    return merge({"data": read_yaml(record)["data"]}, settings)
-
-
-def digest(path: Path) -> str:
-    """A hash of a file's content."""
-    try:
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-    except OSError as error:
-        raise DataError(f"`{path}` cannot be read ({error.strerror}). Check the path.") from error
