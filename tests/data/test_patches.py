@@ -196,6 +196,12 @@ def test_what_is_cached_of_a_task_that_draws_is_the_truth_alone(noisy):
     assert not np.array_equal(cache.pair(0).inputs["input"][:50, :50], cache.pair(1).inputs["input"][:50, :50])
 
 
+def test_what_is_drawn_for_a_photo_is_the_same_wherever_it_stands(noisy, folder, store):
+    photos = scan([folder]).photos
+    again = build_cache(photos[::-1], noisy.task, store, 10**9)
+    assert np.array_equal(again.pair(0).inputs["input"], noisy.cache.pair(len(photos) - 1).inputs["input"])
+
+
 def test_photos_may_go_while_batches_are_drawn(folder, cache, patches):
     before = patches.draw(11)
     shutil.rmtree(folder)

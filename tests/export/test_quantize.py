@@ -66,6 +66,15 @@ def test_int8_loses_less_than_the_runtimes_own_way(files, trained, task, picture
     assert ours < 0.6 * theirs
 
 
+def test_a_file_to_be_timed_alone_keeps_its_weights(files, trained, task, pictures, tmp_path):
+    """Fitting them takes seconds a candidate."""
+    records = []
+    for fitted in (True, False):
+        path = quantize(files[0], trained[1], pictures, task, tmp_path / f"{fitted}.onnx", ExportConfig(int8=True), fitted=fitted)
+        records.append(OnnxModel.open(path).card.calibration["refitted_layers"])
+    assert records == [4, 0]
+
+
 def test_every_convolution_runs_in_8_bits(files, tmp_path):
     operators = executed(files[1], tmp_path)
     assert operators.count("QLinearConv") == 4

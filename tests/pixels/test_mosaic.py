@@ -37,6 +37,11 @@ def test_the_pattern_is_red_green_green_blue():
     assert pack(planes)[:, 0, 0].tolist() == [1, 2, 3, 2]
 
 
+def test_the_green_of_red_rows_stands_before_that_of_blue_rows():
+    mosaic = unpack(np.float32([1, 2, 3, 4])[:, None, None])
+    assert mosaic.tolist() == [[1, 2], [4, 3]]
+
+
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2))
 def test_packing_loses_nothing(height, width, batch):
     packed = np.random.default_rng(0).random((*[2] * batch, 4, height, width), np.float32)

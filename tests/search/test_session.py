@@ -159,7 +159,10 @@ def test_a_patch_larger_than_all_photos_is_an_error_of_the_data(tmp_path: Path, 
 
 
 @pytest.mark.slow
-def test_latency_is_measured_once_and_bounds_what_is_trained(tmp_path: Path, data: Data, task: Task) -> None:
+def test_latency_is_measured_once_and_bounds_what_is_trained(
+    tmp_path: Path, data: Data, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pixsearch.export.quantize.refit", lambda *_: pytest.fail("a candidate that is only timed was refitted"))
     loose, int8, tight = LATENCY.replace("/float/1t", "<=10s"), "latency@local/64x48/int8", "latency@local/48x64<=0.0001ms"
     with pytest.raises(InfeasibleError, match=r"breaks `latency@local/48x64/float/1t<=0\.0001ms`: it has 0\.\d+ ms"):
         search(tmp_path, data, task, objectives=("psnr", "macs_720p<=20M", loose, int8, tight), evaluations=2, population=2)
