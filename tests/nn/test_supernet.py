@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pixsearch.errors import DataError, UsageError
+from pixsearch.nn.body import Bicubic, Nearest, fold
 from pixsearch.nn.build import deploy
 from pixsearch.nn.cost import count_macs, count_params
-from pixsearch.nn.mobile import Bicubic, Nearest, fold
 from pixsearch.nn.readout import refit
 from pixsearch.nn.supernet import Supernet, cut
 from pixsearch.nn.supernetfile import inherited, load_supernet, save_supernet

@@ -12,8 +12,8 @@ import safetensors.torch
 from torch import Tensor
 
 from pixsearch.errors import DataError, UsageError
+from pixsearch.nn.body import Body
 from pixsearch.nn.build import Network, deploy
-from pixsearch.nn.mobile import Chain
 from pixsearch.nn.readout import refit
 from pixsearch.nn.reparam import Branches
 from pixsearch.nn.supernet import Supernet
@@ -72,7 +72,7 @@ def inherited(path: Path, genotype: Any, branches: Branches) -> tuple[Network, s
     """The network of `genotype` with its shared layers and the best tail for them, to be trained in the form `branches`; the version."""
     supernet, sight, version = load_supernet(path)
     network = supernet.inherit(genotype)
-    refit(cast(Chain, network.body), *sight)
+    refit(cast(Body, network.body), *sight)
     if branches == supernet.branches:
         return network, version
     if branches == "none":

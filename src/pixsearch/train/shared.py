@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pixsearch.errors import DataError
+from pixsearch.nn.body import Body
 from pixsearch.nn.build import Network
-from pixsearch.nn.mobile import Chain
 from pixsearch.nn.readout import best_reader, kernel_of, missing
 from pixsearch.nn.supernet import Supernet, cut
 from pixsearch.train.compute import Compute
@@ -130,14 +130,14 @@ class SharedWeights:
         shared: a tail that many members train in turn reads none of them, and drives their features astray. As the tail is the best in
         the sense of this error, its gradient is that of the features alone.
         """
-        chain = cast(Chain, member.network.body)
+        body = cast(Body, member.network.body)
         x = inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1)
-        folded = chain.head(x)
+        folded = body.head(x)
         with self._compute.autocast():
-            features = chain.features(folded)
+            features = body.features(folded)
         with torch.no_grad():
-            target = missing(chain, x, folded, truth)
-        kernel = kernel_of(chain.tail)
+            target = missing(body, x, folded, truth)
+        kernel = kernel_of(body.tail)
         weight, bias = best_reader(features.detach(), target, kernel)
         with self._compute.autocast():
             output = F.conv2d(features, weight, bias, padding=kernel // 2)

@@ -15,8 +15,8 @@ from torch import Tensor
 from pixsearch.data.progress import Note, silent
 from pixsearch.errors import DataError, GateError, Interrupted, UsageError
 from pixsearch.interrupt import stop_asked
+from pixsearch.nn.body import Body
 from pixsearch.nn.build import Network
-from pixsearch.nn.mobile import Chain
 from pixsearch.nn.readout import refit
 from pixsearch.nn.supernet import Supernet
 from pixsearch.nn.supernetfile import save_supernet
@@ -111,7 +111,7 @@ class SharedTraining(StandaloneTraining):
     def network(self, genotype: Any, version: int) -> Network:
         """The member by the weights of this version or of the one before, with the best tail for its features."""
         network = self.shared.supernet.inherit(genotype, self.shared.average if version == self.version else self.before)
-        refit(cast(Chain, network.body), *self._sight)
+        refit(cast(Body, network.body), *self._sight)
         return network
 
     def begin(self, parents: Sequence[Any]) -> None:
