@@ -25,8 +25,7 @@ class Cell(nn.Module):
         self.loose = [number + 1 for number in loose_ends(genotype.nodes)]
         self.nodes = nn.ModuleList(nn.ModuleList(build_edge(edge.op, genotype, branches) for edge in node) for node in genotype.nodes)
         last = merge(genotype)
-        self.merge = nn.Conv2d(last.inputs, last.outputs, 1)
-        start(self.merge, FAINT)
+        self.merge = build_merge(last.inputs, last.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Node by node; only what the genotype has is computed."""
@@ -49,6 +48,13 @@ def build_edge(op: str, genotype: CellGenotype, branches: Branches) -> nn.Module
         start(dilated, gain(genotype.act))
         return nn.Sequential(dilated, activation(genotype.act, genotype.width))
     return build_layer(layer_of(op, genotype), genotype.width, branches)
+
+
+def build_merge(inputs: int, outputs: int, *, bias: bool = True) -> nn.Conv2d:
+    """The 1×1 at the end of a cell; it has no branches."""
+    conv = nn.Conv2d(inputs, outputs, 1, bias=bias)
+    start(conv, FAINT)
+    return conv
 
 
 def build_cell(genotype: CellGenotype, signature: Signature, branches: Branches) -> nn.Module:

@@ -75,9 +75,10 @@ class Member:
     def __init__(self, network: Network, shared: SharedWeights) -> None:
         self.network = network
         parts = shared.supernet.parts(network)
-        self.places = [part.place for part in parts]
-        self.weights: list[Tensor] = [part.parameter for part in parts]
-        self.rule = SharedMuon(list(zip(self.places, self.weights, strict=True)), shared.first, shared.second, shared.steps)
+        self.places, self._views = [part.place for part in parts], [part.view for part in parts]
+        named = {part.parameter: part.place for part in reversed(parts)}  # a parameter of several places goes by the first
+        self.weights: list[Tensor] = list(named)
+        self.rule = SharedMuon([(place, weight) for weight, place in named.items()], shared.first, shared.second, shared.steps)
         self._shared = [part.of(shared.supernet.weights) for part in parts]
         self._averages = [part.of(shared.average) for part in parts]
         self._gains = [part.gain for part in parts]
@@ -86,13 +87,13 @@ class Member:
     @torch.no_grad()
     def fetch(self) -> None:
         """Take the weights from where they are shared."""
-        torch._foreach_copy_(self.weights, self._shared)
-        torch._foreach_mul_(self.weights, self._gains)
+        torch._foreach_copy_(self._views, self._shared)
+        torch._foreach_mul_(self._views, self._gains)
 
     @torch.no_grad()
     def put_back(self, decays: list[float]) -> None:
         """Hand the weights on, and let their averages follow."""
-        torch._foreach_copy_(self._shared, torch._foreach_mul(self.weights, self._shares))
+        torch._foreach_copy_(self._shared, torch._foreach_mul(self._views, self._shares))
         torch._foreach_lerp_(self._averages, self._shared, [1 - decay for decay in decays])
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pixsearch.data.progress import Note, silent
-from pixsearch.errors import DataError, GateError, Interrupted, UsageError
+from pixsearch.errors import DataError, GateError, Interrupted
 from pixsearch.interrupt import stop_asked
 from pixsearch.nn.body import Body
 from pixsearch.nn.build import Network
@@ -27,7 +27,6 @@ from pixsearch.search.objectives import growth
 from pixsearch.search.record import Clock
 from pixsearch.search.scored import Fidelity
 from pixsearch.search.strategies.base import Sampler
-from pixsearch.space.mobile import MobileSpace
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.compute import choose
 from pixsearch.train.feed import Feed
@@ -90,10 +89,8 @@ class SharedTraining(StandaloneTraining):
         super().__init__(*args, **settings)
         self.sample, self.plan, self.checkpoints, self.note, self.clock = sample, plan, checkpoints, note, clock
         self.compute = choose(self.settings)
-        if not isinstance(self.space, MobileSpace):
-            raise UsageError(f"Weights are shared within the space `mobile` alone, not `{self.space.name}`. Choose another strategy.")
         seed = derive(self.seed, "supernet") % 2**31
-        supernet = Supernet(self.task.signature, branches=self.settings.branches, limits=self.space.limits, seed=seed)
+        supernet = Supernet(self.space, branches=self.settings.branches, seed=seed)
         self.shared = SharedWeights(supernet, self.compute, decay=DECAY)
         self.before = dict(self.shared.average)
         self.version, self.step, self.began, self.used_s = -1, 0, 0, 0.0
