@@ -64,6 +64,7 @@ SPACES = Registry(
     "space",
     {
         "mobile": "pixsearch.space.mobile:MobileSpace",
+        "cell": "pixsearch.space.cell:CellSpace",
         "erdb": "pixsearch.space.erdb:ErdbSpace",
         "reference": "pixsearch.space.reference:ReferenceSpace",
     },
@@ -73,6 +74,7 @@ BUILDERS = Registry(
     "network builder",
     {
         "mobile": "pixsearch.nn.mobile:build_mobile",
+        "cell": "pixsearch.nn.cell:build_cell",
         "erdb": "pixsearch.nn.erdb:build_erdb",
         "reference": "pixsearch.nn.reference:build_reference",
     },

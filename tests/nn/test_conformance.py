@@ -119,7 +119,7 @@ def reach(network: Network, x: Tensor, at: int) -> int:
 
 
 class Trace(TorchDispatchMode):
-    """Every operator of a forward pass, with the arrays it reads and writes; activations and sums write over an operand."""
+    """Every operator of a forward pass, what it reads and writes; activations and sums write over an operand unless it is read later."""
 
     IN_PLACE = ("relu", "leaky_relu", "_prelu_kernel", "hardswish", "tanh", "add")
 
@@ -128,6 +128,7 @@ class Trace(TorchDispatchMode):
         self.kept = [x]
         self.owner = {x.untyped_storage()._cdata: 0}
         self.sizes, self.born, self.died = [x.numel()], [0], [0]
+        self.over: dict[int, list[int]] = {}
         self.time = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -147,15 +148,18 @@ class Trace(TorchDispatchMode):
             return
         self.kept.append(result)
         if name in self.IN_PLACE:
-            self.owner[key] = max(read, key=lambda number: (self.sizes[number], number))
-            return
+            self.over[len(self.sizes)] = [number for number in read if self.sizes[number] == result.numel()]
         self.owner[key] = len(self.sizes)
         self.sizes.append(result.numel())
         self.born.append(self.time)
         self.died.append(self.time)
 
     def peak(self) -> int:
-        spans = list(zip(self.sizes, self.born, self.died, strict=True))
+        died = list(self.died)
+        for number, operands in self.over.items():
+            if free := [operand for operand in operands if died[operand] == self.born[number]]:
+                died[free[0]] -= 1
+        spans = list(zip(self.sizes, self.born, died, strict=True))
         return max(sum(size for size, born, died in spans if born <= time <= died) for time in range(self.time + 1))
 
 
