@@ -57,6 +57,8 @@ TASKS = Registry(
         "denoise": "pixsearch.tasks.denoise:Denoise",
         "jdd": "pixsearch.tasks.jdd:JointDemosaic",
         "enhance": "pixsearch.tasks.enhance:Enhance",
+        "video-sr": "pixsearch.tasks.video:VideoSuperResolution",
+        "video-denoise": "pixsearch.tasks.video:VideoDenoise",
     },
 )
 
@@ -65,6 +67,7 @@ SPACES = Registry(
     {
         "mobile": "pixsearch.space.mobile:MobileSpace",
         "erdb": "pixsearch.space.erdb:ErdbSpace",
+        "video": "pixsearch.space.video:VideoSpace",
         "reference": "pixsearch.space.reference:ReferenceSpace",
     },
 )
@@ -74,6 +77,7 @@ BUILDERS = Registry(
     {
         "mobile": "pixsearch.nn.mobile:build_mobile",
         "erdb": "pixsearch.nn.erdb:build_erdb",
+        "video": "pixsearch.nn.video:build_video",
         "reference": "pixsearch.nn.reference:build_reference",
     },
 )

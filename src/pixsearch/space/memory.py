@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pixsearch.signature import Signature
-from pixsearch.space.chain import Layer, MobileGenotype, block, first_width, input_widths, nearest_sources
+from pixsearch.space.chain import Layer, MobileGenotype, block, folded_width, input_widths, nearest_sources
 from pixsearch.space.cost import BICUBIC, convolutions, has_bicubic, tail
 
 
@@ -47,23 +47,26 @@ def peak_values(genotype: MobileGenotype, signature: Signature, height: int, wid
 
     While an operator runs, its inputs, its output and whatever a later operator still reads (the input for the global
     skip, a block's input for its residual) are alive. Activations and additions write over an operand, as fused
-    kernels do; space-to-depth, pixel-shuffle, padding and repeating copy. Weights do not count.
+    kernels do; space-to-depth, pixel-shuffle, padding and repeating copy. A state is joined to the input by a copy, and the next one
+    stays until the end. Weights do not count.
     """
     tape, pixels = Tape(), height * width // block(genotype) ** 2
     source = tape.run([], signature.in_channels * height * width)
     folded = source if block(genotype) == 1 else tape.run([source], tape.sizes[source])
-    current = folded
+    states = [tape.run([], port.channels * pixels) for port in signature.state]
+    current = tape.run([folded, *states], input_widths(genotype, signature)[0] * pixels) if states else folded
     for layer, inputs in zip(genotype.layers, input_widths(genotype, signature), strict=False):
         current = _run_layer(tape, layer, inputs, current, pixels)
+    handed_on = [tape.run([current], tape.sizes[state]) for state in states]
     current = tape.run([current], tail(genotype, signature).outputs * pixels)
     if has_bicubic(genotype, signature):
         padded = tape.run([source], signature.out_channels * (height + 2 * BICUBIC) * (width + 2 * BICUBIC))
         added = tape.run([padded], tape.sizes[current])
     else:
         added = _run_nearest(tape, genotype, signature, folded, tape.sizes[current])
-    tape.run_in_place([added, current])
+    tape.run_in_place([*handed_on, added, current])
     if signature.scale * block(genotype) > 1:
-        tape.run([current], tape.sizes[current])
+        tape.run([current, *handed_on], tape.sizes[current])
     return tape.peak()
 
 
@@ -77,6 +80,6 @@ def _run_layer(tape: Tape, layer: Layer, inputs: int, source: int, pixels: int) 
 def _run_nearest(tape: Tape, genotype: MobileGenotype, signature: Signature, folded: int, size: int) -> int:
     """Repeating copies, unless one channel or all channels as they are will do."""
     sources = nearest_sources(signature, block(genotype))
-    if len(set(sources)) == 1 or sources == list(range(first_width(genotype, signature))):
+    if len(set(sources)) == 1 or sources == list(range(folded_width(genotype, signature))):
         return folded
     return tape.run([folded], size)
