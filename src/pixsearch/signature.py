@@ -20,6 +20,10 @@ class Port:
     high: float = 1.0
 
 
+NEXT = "next_"
+"""What stands before the name of a state where an exported graph gives it for the next frame."""
+
+
 @dataclass(frozen=True)
 class Signature:
     """The border of a model: task, scale (output side / input side), colour, ports.

@@ -20,6 +20,7 @@ from pixsearch.errors import DataError
 from pixsearch.events import Event
 from pixsearch.infer.session import OnnxModel
 from pixsearch.interrupt import check_stop
+from pixsearch.pixels.types import Picture
 from pixsearch.tasks.base import Pair, Planes, Task
 
 Note = Callable[..., Any]
@@ -62,13 +63,18 @@ def score_all(subjects: list[Subject], cache: PairCache, config: BenchConfig, pa
         check_stop(how_to_go_on)
         known, book = past.accuracy(digest_of_baseline(name), pictures), CropBook(past.folder / "crops", boxes)
         events[digest_of_baseline(name)] = known or score_method(
-            method, name, digest_of_baseline(name), subjects[0].task, pairs, pictures, book, note
+            on_inputs(method), name, digest_of_baseline(name), subjects[0].task, pairs, pictures, book, note
         )
     for subject in subjects:
         check_stop(how_to_go_on)
         known = past.accuracy(subject.digest, pictures)
         events[subject.digest] = known or score_model(subject, pairs, pictures, config, CropBook(past.folder / "crops", boxes), note)
     return Scored(events, boxes)
+
+
+def on_inputs(method: Callable[[dict[str, Picture]], Planes]) -> Method:
+    """A method that needs a pair's inputs alone."""
+    return lambda pair: method(pair.inputs)
 
 
 def score_baseline(task: Task, cache: PairCache, pictures: str, config: BenchConfig, past: Past, note: Note) -> Event:
@@ -83,7 +89,7 @@ def score_baseline(task: Task, cache: PairCache, pictures: str, config: BenchCon
         else:
             boxes.extend(worst_boxes(name, output, truth, config.crop_side, task.scale))
 
-    everything = score(task.baseline, task, Pairs(cache), look)
+    everything = score(on_inputs(task.baseline), task, Pairs(cache), look)
     accuracy = _without(everything, exact, task, note)
     book = CropBook(past.folder / "crops", choose(boxes, config.crops))
     event: Event = note(

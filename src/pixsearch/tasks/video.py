@@ -191,6 +191,21 @@ class Video(Task):
         return {self.input: np.ascontiguousarray(inputs[FRAMES][..., :_CHANNELS])}
 
 
+class Flicker:
+    """The flicker of outputs that are told frame by frame; None of a first frame, and of all that a task of photos gives."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._before: tuple[Planes, Picture] | None = None
+
+    def of(self, pair: Pair, output: Planes) -> float | None:
+        """That of `output` (C, H, W) against the output told before, where `pair` follows the pair before."""
+        before, self._before = self._before, (output, pair.truth)
+        if not pair.follows or before is None or not isinstance(self._task, Video):
+            return None
+        return self._task.flicker((before[0], output), (before[1], pair.truth))
+
+
 def stacked(frames: list[Samples]) -> Samples:
     """Frames (H, W, 3) as one array (H, W, 3·frames)."""
     return np.concatenate(frames, axis=-1) if len(frames) > 1 else frames[0]
