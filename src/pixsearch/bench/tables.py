@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 ROW = (
-    "label", "kind", "name", "stage", "precision", "color", "psnr_db", "ssim", "gain_db", "gain_low_db", "gain_high_db", "loss_db",
+    "label", "kind", "name", "stage", "precision", "color", "psnr_db", "ssim", "flicker", "gain_db", "gain_low_db", "gain_high_db", "loss_db",
     "macs_720p", "params", "file_bytes", "input_size",
 )  # fmt: skip
 LATENCY = (

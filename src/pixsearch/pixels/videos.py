@@ -87,7 +87,7 @@ def _opened(path: Path) -> cv2.VideoCapture:
 
 
 class VideoFile:
-    """A video being written; use it as a context manager. Nothing stands at `path` before the end, nor after an error.
+    """A video being written; use it as a context manager. It stands at `part_of(path)`, which an error removes; who wrote it renames it.
 
     `UsageError` for a suffix that cannot be written, `MachineError` when the encoder refuses.
     """
@@ -95,9 +95,14 @@ class VideoFile:
     def __init__(self, path: Path, fps: float) -> None:
         check_suffix(path)
         self.path, self._fps = path, fps
-        self.part = path.with_name(f".{path.stem}.part{path.suffix}")
+        self.part = self.part_of(path)
         self._writer: cv2.VideoWriter | None = None
         self._size: tuple[int, int] = (0, 0)
+
+    @staticmethod
+    def part_of(path: Path) -> Path:
+        """Where the video for `path` is written."""
+        return path.with_name(f".{path.stem}.part{path.suffix}")
 
     def write(self, frame: Picture) -> None:
         """The next frame, uint8 RGB (H, W, 3), all of one size."""
