@@ -43,13 +43,11 @@ TaskName = Annotated[
 Scale = Annotated[int | None, typer.Option("--scale", help="sr, video-sr: output side over input side, 2, 3 or 4.", rich_help_panel=TASK)]
 Color = Annotated[
     str | None,
-    typer.Option("--color", metavar="y|rgb", help="sr, denoise and the same for video: work on luma or on RGB.", rich_help_panel=TASK),
+    typer.Option("--color", metavar="y|rgb", help="All but jdd, enhance: luma or RGB.", rich_help_panel=TASK),
 ]
 Sigma = Annotated[
     str | None,
-    typer.Option(
-        "--sigma", metavar="N|N-M", help="denoise, video-denoise: strength of Gaussian noise, in levels of 255.", rich_help_panel=TASK
-    ),
+    typer.Option("--sigma", metavar="N|N-M", help="Denoising: strength of Gaussian noise, in levels of 255.", rich_help_panel=TASK),
 ]
 Noise = Annotated[
     str | None,

@@ -112,19 +112,8 @@ def train(
     }
     with Output(as_json) as output:
         chosen = {"--pick": pick, "--arch": arch, "--task": task, "--scale": scale, "--color": color, "--branches": branches}
-        if is_for_int8(
-            qat,
-            resume,
-            {
-                **chosen,
-                "--sigma": sigma,
-                "--noise": noise,
-                "--shot": shot,
-                "--read": read,
-                "--noise-level": noise_level or None,
-                "--window": window,
-            },
-        ):
+        noises = {"--sigma": sigma, "--noise": noise, "--shot": shot, "--read": read, "--noise-level": noise_level or None}
+        if is_for_int8(qat, resume, {**chosen, **noises, "--window": window}):
             launch = Launch(resume or out, resume=resume is not None, again=again, output=output)
             qat_stage({"data": settings["data"], "train": settings["train"], "qat": o.given(scheme=qat)}, launch, source)
             return

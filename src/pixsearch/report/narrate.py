@@ -91,7 +91,7 @@ def _step(event: Event) -> str:
 def _validation(event: Event) -> str:
     base = event.get("baseline_psnr_db")
     over = f"{w.gain(event['psnr_db'] - base)} over the baseline" if base is not None else None
-    flicker = f"flicker {w.levels(event['flicker'])}" if event.get("flicker") is not None else None
+    flicker = f"flicker {w.flicker(event['flicker'])}" if event.get("flicker") is not None else None
     return f"validation at step {event['step']}: " + _join(
         f"{w.decibel(event['psnr_db'])} dB", over, f"SSIM {w.similarity(event.get('ssim'))}", flicker
     )
@@ -129,9 +129,8 @@ def _photos(event: Event) -> str:
     by = [f"{count} by {factor}" for factor, count in (event.get("reduced") or {}).items() if factor != "1"]
     reduced = f"camera JPEGs reduced: {' and '.join(by)}" if by else None
     out = f"{len(rejected)} left out: {named}{more}" if rejected else None
-    return f"photos to {_ROLES.get(event.get('role', ''), event.get('role', 'use'))}: " + _join(
-        f"{event['used']} used", clips, held, reduced, out
-    )
+    role = _ROLES.get(event.get("role", ""), event.get("role", "use"))
+    return f"photos to {role}: " + _join(f"{event['used']} used", clips, held, reduced, out)
 
 
 def _done(event: Event) -> str:

@@ -42,7 +42,7 @@ def _summary_row(bench: BenchRecord, row: Row) -> list[object]:
     times = [w.milliseconds(value) for t in timings for value in _shown_times(bench, t)]
     gains = ["", ""] if row.is_baseline else [w.gain(row.gain_db), w.interval(row.gain_interval_db)]
     costs = [w.count(row.macs_720p), w.count(row.params), w.size(row.file_bytes)]
-    flicker = [w.levels(row.flicker)] if bench.flickers else []
+    flicker = [w.flicker(row.flicker)] if bench.flickers else []
     return [row.label, w.decibel(row.psnr_db), *gains, w.similarity(row.ssim), *flicker, *costs, *times]
 
 
