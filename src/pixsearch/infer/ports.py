@@ -45,7 +45,8 @@ def padded(card: ModelCard, planes: Planes) -> Planes:
         return pad_to_multiple(planes, card.multiple)
     down, right = card.shape[0] - height, card.shape[1] - width
     if down < 0 or right < 0:
-        raise DataError(f"`{card.label}` takes {size_text(card.shape)} pixels and was given {size_text((height, width))}.")
+        whole = " Frames go whole through a model with a state: export it with a larger `--shape`." if card.signature.state else ""
+        raise DataError(f"`{card.label}` takes {size_text(card.shape)} pixels and was given {size_text((height, width))}.{whole}")
     return _continued(planes, down, right)
 
 
