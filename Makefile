@@ -49,7 +49,7 @@ targets: setup  ## What the bench targets arm64, ssh and adb need, fetched into 
 	$(BIN)/pixsearch target setup arm64
 
 test: setup  ## The test suite
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup  ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .

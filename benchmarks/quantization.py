@@ -2,10 +2,11 @@
 
     python benchmarks/quantization.py --data photos/train --set Set5=photos/Set5 --set B100=photos/B100
 
-A float plain-m4c16 is trained first (`--steps`), then for each scheme int8 is made of it as `pixsearch export --int8` does, and of
-what `pixsearch train --qat` with its own settings makes of it. Scored are the float model, the rounded network in torch and
-the int8 file in ONNX Runtime, on whole pictures; the loss is the int8 file's against the float model. Trainings lie in `--runs`
-and rows in benchmarks/results/quantization.json: the script can be stopped at any moment and goes on where it was.
+A float plain-m4c16 is trained first (`--steps`) or given (`--model`, with `--runs` and `--out` of its own), then for each scheme
+int8 is made of it as `pixsearch export --int8` does, and of what `pixsearch train --qat` with its own settings makes of it. Scored
+are the float model, the rounded network in torch and the int8 file in ONNX Runtime, on whole pictures; the loss is the int8 file's
+against the float model. Trainings lie in `--runs` and rows in benchmarks/results/quantization.json: the script can be stopped at
+any moment and goes on where it was.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def main() -> None:
         for scheme, method in todo:
             row = measure(scheme, method, network, card, data, opened, floats, task, options)
             results["rows"].append(row)
-            settings = {"float_steps": options.steps, "qat_steps": options.qat_steps, "qat_training": TRAINING}
+            made = {"float_model": options.model.name} if options.model else {"float_steps": options.steps}
+            settings = {**made, "qat_steps": options.qat_steps, "qat_training": TRAINING}
             write_json(options.out, {**results, **settings, "environment": environment()})
     print(table(results["rows"]))
 
@@ -73,6 +75,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, nargs="+", help="photos to train on")
     parser.add_argument("--set", type=named_folder, action="append", required=True, metavar="NAME=FOLDER", help="pictures to score on")
     parser.add_argument("--steps", type=int, default=18000, help="of the float model's training")
+    parser.add_argument("--model", type=Path, help="a trained model instead of that training")
     parser.add_argument("--qat-steps", type=int, default=STEPS, help="of the training for int8")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "quantization")
@@ -86,7 +89,9 @@ def named_folder(text: str) -> tuple[str, Path]:
 
 
 def trained(options: argparse.Namespace, data: Data, task: Task) -> tuple[Network, ModelCard]:
-    """The float model, trained now unless it has been."""
+    """The float model: the one given, or trained now unless it has been."""
+    if options.model:
+        return load_model(options.model)
     run, config = options.runs / "float", TrainConfig(steps=options.steps, threads=options.threads)
     if not finished(run, "train"):
         network = build(named(ARCH, task.signature)[1], task.signature, seed=config.seed)

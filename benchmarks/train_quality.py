@@ -109,9 +109,14 @@ def pictures_of(name: str, root: Path) -> list[Path]:
     return [root / name]
 
 
+def task_of(row: Row) -> Task:
+    """The row's task."""
+    return validate_config(TaskConfig, dict(row.task), "the row's task").make()
+
+
 def train(row: Row, seed: int, options: argparse.Namespace) -> None:
     """Train the row, or go on with it, and score what comes out."""
-    task = validate_config(TaskConfig, dict(row.task), "the row's task").make()
+    task = task_of(row)
     run = options.work / key(row, seed).replace("/", "-").replace(" ", "-")
     genotype = run.parent / f"{run.name}.json"
     genotype.parent.mkdir(parents=True, exist_ok=True)
@@ -168,7 +173,7 @@ def accuracy(figures: Figures) -> Accuracy:
 def table(results: dict[str, Any], options: argparse.Namespace, rows: Sequence[Row]) -> str:
     """Rows of one task in Markdown; what was not run says so."""
     folders = rows[0].sets
-    trivial = validate_config(TaskConfig, dict(rows[0].task), "the row's task").make().baseline_name
+    trivial = task_of(rows[0]).baseline_name
     heads = ["row", "network", "multiply-adds", "seed", "steps", "CPU min", *folders, *(f"over {trivial}, {name}" for name in folders)]
     lines = [heads, ["---"] * len(heads)]
     for row in rows:
