@@ -14,6 +14,7 @@ from pixsearch.infer.session import OnnxModel
 from pixsearch.infer.streams import Stream, output_of
 from pixsearch.infer.tiles import output_planes
 from pixsearch.rng import stream
+from pixsearch.tasks import base as tasks
 from pixsearch.tasks.base import Pair, Planes, Scores, Task
 from pixsearch.tasks.video import Flicker
 
@@ -64,6 +65,11 @@ class Accuracy:
 def _plain(scores: Scores) -> dict[str, float]:
     flicker = {} if scores.flicker is None else {"flicker": scores.flicker}
     return {"psnr_db": scores.psnr_db, "ssim": scores.ssim, **flicker}
+
+
+def on_inputs(method: tasks.Method) -> Method:
+    """A method that needs a pair's inputs alone."""
+    return lambda pair: method(pair.inputs)
 
 
 def model_method(model: OnnxModel, task: Task) -> Method:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pixsearch.bench.accuracy import Accuracy, Look, Method, Pairs, model_method, score
+from pixsearch.bench.accuracy import Accuracy, Look, Method, Pairs, model_method, on_inputs, score
 from pixsearch.bench.config import BenchConfig
 from pixsearch.bench.crops import Box, CropBook, choose, worst_boxes
 from pixsearch.bench.past import BASELINE, Past
@@ -20,7 +20,6 @@ from pixsearch.errors import DataError
 from pixsearch.events import Event
 from pixsearch.infer.session import OnnxModel
 from pixsearch.interrupt import check_stop
-from pixsearch.pixels.types import Picture
 from pixsearch.tasks.base import Pair, Planes, Task
 
 Note = Callable[..., Any]
@@ -70,11 +69,6 @@ def score_all(subjects: list[Subject], cache: PairCache, config: BenchConfig, pa
         known = past.accuracy(subject.digest, pictures)
         events[subject.digest] = known or score_model(subject, pairs, pictures, config, CropBook(past.folder / "crops", boxes), note)
     return Scored(events, boxes)
-
-
-def on_inputs(method: Callable[[dict[str, Picture]], Planes]) -> Method:
-    """A method that needs a pair's inputs alone."""
-    return lambda pair: method(pair.inputs)
 
 
 def score_baseline(task: Task, cache: PairCache, pictures: str, config: BenchConfig, past: Past, note: Note) -> Event:
