@@ -17,9 +17,9 @@ INSTALLED := $(VENV)/.installed
 PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo targets test check format search train prune export bench report clean \
+.PHONY: help setup demo demo-denoise demo-video targets test check format search train prune export bench report clean \
 	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-guidance benchmark-vega benchmark-quantization benchmark-demo benchmark-workers \
-	benchmark-ranking benchmark-arm-ncnn benchmark-arm
+	benchmark-ranking benchmark-video benchmark-arm-ncnn benchmark-arm
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -38,6 +38,12 @@ setup: $(INSTALLED)  ## Make .venv and install pixsearch with everything pinned
 
 demo: setup  ## The main job on sample_images: search, train, prune, export, bench, report (8 minutes)
 	$(BIN)/pixsearch run sample_images/demo.yaml --out runs/demo --again
+
+demo-denoise: setup  ## The same for denoising (4 minutes)
+	$(BIN)/pixsearch run sample_images/denoise.yaml --out runs/demo-denoise --again
+
+demo-video: setup  ## The same for video, on clips made of the photos (5 minutes)
+	$(BIN)/pixsearch run sample_images/video.yaml --out runs/demo-video --again
 
 targets: setup  ## What the bench targets arm64, ssh and adb need, fetched into the user's cache
 	$(BIN)/pixsearch target setup arm64
@@ -104,6 +110,9 @@ benchmark-workers: setup  ## Candidates a minute in one process, in a pool and o
 
 benchmark-ranking: setup  ## Do shared weights rank networks of one cost (DATA=..., VAL=...); resumes row by row
 	$(BIN)/python benchmarks/supernet_ranking.py --data $(DATA) --val $(VAL)
+
+benchmark-video: setup  ## What other frames are worth: stacked and recurrent against one frame (DATA=..., VAL=...: clips); resumes row by row
+	$(BIN)/python benchmarks/video_quality.py --data $(DATA) --val $(VAL)
 
 benchmark-arm-ncnn: targets  ## Modelled against published latency: nine networks on nine boards and phones (NCNN=its networks); resumes row by row
 	$(BIN)/python benchmarks/arm_ncnn.py --params $(NCNN)

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pixsearch.bench.accuracy import Pairs, score
+from pixsearch.bench.accuracy import Pairs, on_inputs, score
 from pixsearch.data.config import DataConfig
 from pixsearch.data.open import open_pictures
 from pixsearch.rundir import environment, write_json
@@ -39,7 +39,7 @@ def main() -> None:
         for name in row.sets:
             pairs = Pairs(open_pictures(pictures_of(name, options.sets), task, DataConfig(reduce="1")))
             for label, method in methods.items():
-                found = score(method, task, pairs)
+                found = score(on_inputs(method), task, pairs)
                 rows.append(
                     {"task": row.name, "set": name, "method": label, "psnr_db": round(found.psnr_db, 3), "ssim": round(found.ssim, 4)}
                 )

@@ -57,6 +57,8 @@ TASKS = Registry(
         "denoise": "pixsearch.tasks.denoise:Denoise",
         "jdd": "pixsearch.tasks.jdd:JointDemosaic",
         "enhance": "pixsearch.tasks.enhance:Enhance",
+        "video-sr": "pixsearch.tasks.video:VideoSuperResolution",
+        "video-denoise": "pixsearch.tasks.video:VideoDenoise",
     },
 )
 
@@ -66,6 +68,7 @@ SPACES = Registry(
         "mobile": "pixsearch.space.mobile:MobileSpace",
         "cell": "pixsearch.space.cell:CellSpace",
         "erdb": "pixsearch.space.erdb:ErdbSpace",
+        "video": "pixsearch.space.video:VideoSpace",
         "reference": "pixsearch.space.reference:ReferenceSpace",
     },
 )
@@ -76,6 +79,7 @@ BUILDERS = Registry(
         "mobile": "pixsearch.nn.mobile:build_mobile",
         "cell": "pixsearch.nn.cell:build_cell",
         "erdb": "pixsearch.nn.erdb:build_erdb",
+        "video": "pixsearch.nn.video:build_video",
         "reference": "pixsearch.nn.reference:build_reference",
     },
 )

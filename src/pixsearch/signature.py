@@ -20,12 +20,17 @@ class Port:
     high: float = 1.0
 
 
+NEXT = "next_"
+"""What stands before the name of a state where an exported graph gives it for the next frame."""
+
+
 @dataclass(frozen=True)
 class Signature:
     """The border of a model: task, scale (output side / input side), colour, ports.
 
     `color` is `y` (luma, chroma is the caller's business) or `rgb`. `state` names arrays that a streaming model takes from the
-    frame before and hands to the next one. `settings` are what else the task was made with, as plain values.
+    frame before and gives anew for the next one, at the input's size divided by the card's `multiple`; a first frame is given zeros.
+    `settings` are what else the task was made with, as plain values.
     """
 
     task: str
@@ -40,6 +45,11 @@ class Signature:
     def in_channels(self) -> int:
         """Channels over all inputs."""
         return sum(port.channels for port in self.inputs)
+
+    @property
+    def state_channels(self) -> int:
+        """Channels over all arrays of state."""
+        return sum(port.channels for port in self.state)
 
     @property
     def out_channels(self) -> int:

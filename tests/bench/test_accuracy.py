@@ -29,7 +29,7 @@ def test_means_are_over_pictures_and_survive_json():
 
 def test_baseline_scores_are_the_task_s(pairs):
     task = make_task("sr", 2, "y")
-    accuracy = score(task.baseline, task, pairs)
+    accuracy = score(lambda pair: task.baseline(pair.inputs), task, pairs)
     assert accuracy.pictures["coffee"] == task.score(task.baseline(pairs["coffee"].inputs), pairs["coffee"].truth)
     assert list(accuracy.pictures) == ["chelsea", "coffee"]
 
@@ -48,16 +48,16 @@ def test_a_model_is_run_on_the_whole_picture(pairs, model):
 def test_huge_pictures_give_the_same_by_windows(pairs, export, monkeypatch, color):
     task = make_task("sr", 2, color)
     method = model_method(OnnxModel.open(export(color=color)), task)
-    whole = method(pairs["coffee"].inputs)
+    whole = method(pairs["coffee"])
     monkeypatch.setattr(a, "WHOLE_PIXELS", 100)
     monkeypatch.setattr(tiles, "window_of", lambda card, memory_bytes: (32 * card.multiple,) * 2)
-    np.testing.assert_allclose(method(pairs["coffee"].inputs), whole, atol=1e-5)
+    np.testing.assert_allclose(method(pairs["coffee"]), whole, atol=1e-5)
 
 
 def test_an_exact_output_counts_as_100_db(pairs):
     task = make_task("sr", 2, "rgb")
     truths = iter(pair.truth for pair in pairs.values())
-    accuracy = score(lambda inputs: task.encode_truth(next(truths)), task, pairs)
+    accuracy = score(lambda pair: task.encode_truth(next(truths)), task, pairs)
     assert accuracy.psnr_db == 100.0
 
 

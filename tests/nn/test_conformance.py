@@ -20,13 +20,17 @@ from pixsearch.space.reference import NAMES
 SHAPES = [(2, "y"), (3, "rgb"), (4, "y"), (2, "rgb"), (1, "rgb"), (1, "y")]
 
 
-def signature(scale: int, color: str) -> Signature:
+def signature(scale: int, color: str, space: str = "mobile") -> Signature:
+    """What the space called `space` is offered: five frames by a task of clips, or one picture."""
     channels = 1 if color == "y" else 3
+    if space == "video":
+        frames = (Port("frames", 5 * channels),)
+        return Signature("video-sr", scale, color, frames, Port("output", channels), settings={"window": 5, "length": 5})
     return Signature("sr", scale, color, (Port("input", channels),), Port("output", channels))
 
 
 def spaces() -> list[Space]:
-    return [SPACES.load(name)(signature(*shape)) for name in SPACES.names() for shape in SHAPES]
+    return [SPACES.load(name)(signature(*shape, name)) for name in SPACES.names() for shape in SHAPES]
 
 
 def name_of(space: Space) -> str:
@@ -49,8 +53,8 @@ def shake(network: Network, seed: int = 0) -> Network:
     return network.eval()
 
 
-def planes(space: Space, height: int, width: int, **kind: Any) -> Tensor:
-    return torch.rand(1, space.signature.in_channels, height, width, generator=torch.Generator().manual_seed(1), **kind)
+def planes(network: Network, height: int, width: int, **kind: Any) -> Tensor:
+    return torch.rand(1, network.signature.in_channels, height, width, generator=torch.Generator().manual_seed(1), **kind)
 
 
 @pytest.mark.parametrize("space", spaces(), ids=name_of)
@@ -69,14 +73,14 @@ class TestNetworks:
         for genotype in members(space, 5):
             step = space.multiple(genotype)
             with torch.no_grad():
-                output = build(genotype, space.signature)(planes(space, 7 * step, 9 * step))
+                output = (network := build(genotype, space.signature))(planes(network, 7 * step, 9 * step))
             assert output.shape == (1, space.signature.out_channels, 7 * step * scale, 9 * step * scale)
 
     @pytest.mark.parametrize("branches", ["none", "linear", "ecb"])
     def test_the_deploy_form_agrees_everywhere(self, space, branches):
         for genotype in members(space, 8):
             network = shake(build(genotype, space.signature, branches=branches)).double()
-            x = planes(space, 8, 12, dtype=torch.float64)
+            x = planes(network, 8, 12, dtype=torch.float64)
             with torch.no_grad():
                 expected, found = network(x), deploy(network)(x)
             assert (expected - found).abs().max() <= 1e-5 * expected.abs().max().clamp(min=1)
@@ -92,18 +96,18 @@ class TestNetworks:
             network = shake(build(genotype, space.signature)).double()
             for offset in {0, step - 1}:
                 at = radius + step + offset
-                assert reach(network, planes(space, side, side, dtype=torch.float64), at) <= radius
+                assert reach(network, planes(network, side, side, dtype=torch.float64), at) <= radius
 
     def test_memory_is_what_a_forward_pass_holds(self, space):
         for genotype in members(space, 12):
             step = space.multiple(genotype)
             height, width = (-(-side // (space.signature.scale * step)) * step for side in (720, 1280))
             network = build(genotype, space.signature).to("meta").eval()
-            with (
-                Trace(x := planes(space, 1, 1).new_empty((1, space.signature.in_channels, height, width), device="meta")) as trace,
-                torch.no_grad(),
-            ):
-                network(x)
+            own = network.signature
+            sizes = [(own.in_channels, height, width), *((port.channels, height // step, width // step) for port in own.state)]
+            arrays = [torch.empty((1, *size), device="meta") for size in sizes]
+            with Trace(arrays) as trace, torch.no_grad():
+                trace.hand_out(network(*arrays))
             assert space.memory_bytes(genotype) == 4 * trace.peak()
 
 
@@ -121,15 +125,21 @@ def reach(network: Network, x: Tensor, at: int) -> int:
 class Trace(TorchDispatchMode):
     """Every operator of a forward pass, what it reads and writes; activations and sums write over an operand unless it is read later."""
 
-    IN_PLACE = ("relu", "leaky_relu", "_prelu_kernel", "hardswish", "tanh", "add")
+    IN_PLACE = ("relu", "leaky_relu", "_prelu_kernel", "hardswish", "hardtanh", "tanh", "add")
 
-    def __init__(self, x: Tensor) -> None:
+    def __init__(self, arrays: list[Tensor]) -> None:
         super().__init__()
-        self.kept = [x]
-        self.owner = {x.untyped_storage()._cdata: 0}
-        self.sizes, self.born, self.died = [x.numel()], [0], [0]
+        self.kept = [*arrays]
+        self.owner = {x.untyped_storage()._cdata: number for number, x in enumerate(arrays)}
+        self.sizes, self.born, self.died = [x.numel() for x in arrays], [0] * len(arrays), [0] * len(arrays)
         self.over: dict[int, list[int]] = {}
         self.time = 0
+
+    def hand_out(self, outputs: Any) -> None:
+        """What a pass gives stays to its end."""
+        self.time += 1
+        for result in tensors([outputs]):
+            self.died[self.owner[result.untyped_storage()._cdata]] = self.time
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         output = func(*args, **(kwargs or {}))

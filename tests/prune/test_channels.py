@@ -21,6 +21,7 @@ from pixsearch.space.chain import ACTS
 from pixsearch.space.erdb import ErdbSpace
 from pixsearch.space.mobile import MobileGenotype, MobileSpace
 from pixsearch.space.named import named
+from pixsearch.space.video import VideoSpace
 
 few = settings(max_examples=12, deadline=None, database=None)
 
@@ -109,6 +110,25 @@ def test_a_slice_equals_the_masked_network(name, head, channels, seed):
         assert (sliced(x) - expected).abs().max() <= 1e-5 * expected.abs().max().clamp(min=1)
     assert space(channels).parse(sliced.genotype.genes()) == sliced.genotype
     assert count_params(sliced) == space(channels).params(sliced.genotype)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("form", [{"form": "recurrent", "state": 5}, {"form": "stacked", "window": 3}])
+@pytest.mark.parametrize("head", ["plain", "s2d"])
+def test_a_slice_of_a_video_network_equals_the_masked_one(name, form, head):
+    frames = Signature("video-sr", 2, "y", (Port("frames", 5),), Port("output", 1), settings={"window": 5, "length": 5})
+    members = VideoSpace(frames)
+    genotype = members.parse({"layers": CHAINS[name], "head": head, **form})
+    network = shaken(genotype, frames)
+    kept, x = some_kept(genotype.chain, 0), picture(5 if genotype.state else 3)
+    sliced = slice_network(network, kept)
+    with torch.no_grad():
+        expected = masked(network, kept)(x)
+        assert (sliced(x) - expected).abs().max() <= 1e-5 * expected.abs().max().clamp(min=1)
+    assert members.parse(sliced.genotype.genes()) == sliced.genotype
+    chosen = plan(network, members, 0.8, [x])
+    assert members.macs_per_pixel(chosen.genotype) <= 0.8 * members.macs_per_pixel(genotype)
+    assert (chosen.genotype.form, chosen.genotype.state, chosen.genotype.window) == (genotype.form, genotype.state, genotype.window)
 
 
 @few
@@ -302,5 +322,5 @@ def test_chains_of_blocks_cannot_be_pruned():
     blocks = ErdbSpace(signature())
     genotype = blocks.smallest()
     network = build(genotype, signature())
-    with pytest.raises(UsageError, match=f"`{genotype.id}` cannot be pruned: only networks of the space `mobile`"):
+    with pytest.raises(UsageError, match=f"`{genotype.id}` cannot be pruned: only networks of the spaces `mobile` and `video`"):
         plan(network, space(), 0.5, [picture(1)])

@@ -21,14 +21,20 @@ seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=25, deadline=None, database=None)
 
 
-def signature(scale: int, color: str) -> Signature:
+def signature(scale: int, color: str, space: str = "mobile") -> Signature:
+    """What the space called `space` is offered: five frames by a task of clips, or one picture."""
     channels = 1 if color == "y" else 3
+    if space == "video":
+        frames = (Port("frames", 5 * channels),)
+        return Signature("video-sr", scale, color, frames, Port("output", channels), settings={"window": 5, "length": 5})
     return Signature("sr", scale, color, (Port("input", channels),), Port("output", channels))
 
 
 def all_spaces() -> list[Space]:
     kinds = [SPACES.load(name) for name in SPACES.names()]
-    return [kind(signature(scale, color)) for kind in kinds if kind.searchable for scale, color in [(2, "y"), (3, "rgb"), (1, "rgb")]]
+    return [
+        kind(signature(scale, color, kind.name)) for kind in kinds if kind.searchable for scale, color in [(2, "y"), (3, "rgb"), (1, "rgb")]
+    ]
 
 
 def name_of(space: Space) -> str:
@@ -102,6 +108,18 @@ class TestSpace:
         assert hash(again) == hash(genotype)
         assert again.id == genotype.id
         assert again_space.name == space.name
+
+    @few
+    @given(seed=seeds)
+    def test_costs_are_those_at_the_members_own_border(self, space, seed):
+        """What a member takes of the signature is all that it costs depend on: a model file knows no more."""
+        genotype = draw(space, np.random.default_rng(seed))
+        own = type(space)(space.border(genotype))
+        assert own.border(genotype) == space.border(genotype)
+        assert own.parse(genotype.genes()) == genotype
+        assert price(own, genotype) == price(space, genotype)
+        assert own.memory_bytes(genotype) == space.memory_bytes(genotype)
+        assert own.receptive_radius(genotype) == space.receptive_radius(genotype)
 
     @few
     @given(seed=seeds)

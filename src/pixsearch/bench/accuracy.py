@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pixsearch.data.cache import PairCache
 from pixsearch.infer.session import OnnxModel
+from pixsearch.infer.streams import Stream, output_of
 from pixsearch.infer.tiles import output_planes
-from pixsearch.pixels.types import Picture
 from pixsearch.rng import stream
+from pixsearch.tasks import base as tasks
 from pixsearch.tasks.base import Pair, Planes, Scores, Task
+from pixsearch.tasks.video import Flicker
 
-Method = Callable[[dict[str, Picture]], Planes]
+Method = Callable[[Pair], Planes]
+"""From a pair's inputs to output planes; pairs of a clip come in the order of its frames."""
 Look = Callable[[str, Pair, Planes], None]
 
 DRAWS = 10_000
@@ -40,23 +44,44 @@ class Accuracy:
         """Mean over pictures."""
         return float(np.mean([scores.ssim for scores in self.pictures.values()]))
 
+    @property
+    def flicker(self) -> float | None:
+        """Mean over the frames of clips that follow another; None where there are none."""
+        found = [scores.flicker for scores in self.pictures.values() if scores.flicker is not None]
+        return float(np.mean(found)) if found else None
+
     def to_json(self) -> dict[str, Any]:
-        """Plain values: psnr_db, ssim, and both by picture."""
-        pictures = {name: {"psnr_db": scores.psnr_db, "ssim": scores.ssim} for name, scores in self.pictures.items()}
-        return {"psnr_db": self.psnr_db, "ssim": self.ssim, "pictures": pictures}
+        """Plain values: psnr_db, ssim and, of clips, flicker; and all by picture."""
+        pictures = {name: _plain(scores) for name, scores in self.pictures.items()}
+        flicker = {} if self.flicker is None else {"flicker": self.flicker}
+        return {"psnr_db": self.psnr_db, "ssim": self.ssim, **flicker, "pictures": pictures}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Accuracy:
         """What `to_json` wrote."""
-        return cls({name: Scores(scores["psnr_db"], scores["ssim"]) for name, scores in data["pictures"].items()})
+        return cls({name: Scores(scores["psnr_db"], scores["ssim"], scores.get("flicker")) for name, scores in data["pictures"].items()})
+
+
+def _plain(scores: Scores) -> dict[str, float]:
+    flicker = {} if scores.flicker is None else {"flicker": scores.flicker}
+    return {"psnr_db": scores.psnr_db, "ssim": scores.ssim, **flicker}
+
+
+def on_inputs(method: tasks.Method) -> Method:
+    """A method that needs a pair's inputs alone."""
+    return lambda pair: method(pair.inputs)
 
 
 def model_method(model: OnnxModel, task: Task) -> Method:
     """The picture's inputs encoded, padded and run whole through `model`; huge ones window by window, equal up to rounding; so are
-    all by a model that takes one shape.
+    all by a model that takes one shape. One with a state goes through clips frame by frame.
     """
+    stream = Stream(model)
 
-    def method(inputs: dict[str, Picture]) -> Planes:
+    def method(pair: Pair) -> Planes:
+        if model.card.signature.state:
+            return output_of(stream, task, pair)
+        inputs = pair.inputs
         height, width = next(iter(inputs.values())).shape[:2]
         if height * width > WHOLE_PIXELS or model.card.shape is not None:
             return output_planes(model, task, inputs)
@@ -70,11 +95,11 @@ def score(method: Method, task: Task, pairs: Mapping[str, Pair], look: Look | No
 
     PSNR is capped at 100 dB, which an output equal to the truth gets.
     """
-    pictures = {}
+    pictures, flicker = {}, Flicker(task)
     for name, pair in pairs.items():
-        output = method(pair.inputs)
+        output = method(pair)
         scores = task.score(output, pair.truth)
-        pictures[name] = Scores(min(scores.psnr_db, BEST_DB), scores.ssim)
+        pictures[name] = Scores(min(scores.psnr_db, BEST_DB), scores.ssim, flicker.of(pair, output))
         if look is not None:
             look(name, pair, output)
     return Accuracy(pictures)
@@ -108,13 +133,22 @@ class Difference:
 def difference(better: Accuracy, worse: Accuracy, seed: int) -> Difference:
     """`better` minus `worse` over the pictures both have, with the percentile interval (95 %) of the paired bootstrap.
 
-    Pictures are drawn with replacement 10 000 times (Efron and Tibshirani 1993); the same `seed` gives the same interval.
+    Pictures are drawn with replacement 10 000 times (Efron and Tibshirani 1993), clips as a whole, whose frames are alike; the same
+    `seed` gives the same interval.
     """
     names = [name for name in better.pictures if name in worse.pictures]
     gains = np.array([better.pictures[name].psnr_db - worse.pictures[name].psnr_db for name in names])
-    if len(gains) < 2:
+    units = _units(names) if better.flicker is not None else np.arange(len(names))
+    sums, counts = np.bincount(units, gains), np.bincount(units)
+    if len(sums) < 2:
         return Difference(float(gains.mean()), None)
-    drawn = stream(seed, "bootstrap", len(gains)).integers(0, len(gains), (DRAWS, len(gains)))
+    drawn = stream(seed, "bootstrap", len(sums)).integers(0, len(sums), (DRAWS, len(sums)))
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(gains[drawn].mean(axis=1), [tail, 1 - tail])
+    low, high = np.quantile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [tail, 1 - tail])
     return Difference(float(gains.mean()), (float(low), float(high)))
+
+
+def _units(names: Sequence[str]) -> npt.NDArray[np.int64]:
+    """The number of the clip that each frame is of, by the name before its last `/`."""
+    clips = {clip: number for number, clip in enumerate(dict.fromkeys(name.rpartition("/")[0] for name in names))}
+    return np.array([clips[name.rpartition("/")[0]] for name in names])

@@ -13,7 +13,7 @@ from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.targets.base import Measurement, Prepared, Repeat, Target, open_target
 from pixsearch.card import ModelCard
 from pixsearch.errors import UsageError
-from pixsearch.infer.ports import Samples, to_feed
+from pixsearch.infer.ports import Samples, empty_state, to_feed
 from pixsearch.infer.session import OnnxModel
 from pixsearch.rng import stream
 from pixsearch.signature import Signature
@@ -43,9 +43,11 @@ def quick(model: Path, spec: LatencySpec, target: Target | None = None) -> Measu
 
 
 def frame(card: ModelCard, spec: LatencySpec) -> dict[str, Samples]:
-    """Seeded noise over each port's range, as the file takes it: planes (1, C, H, W), or samples (1, H, W, C) in 8 bits."""
-    planes = noise(card.signature, *frame_size(card, spec))
-    return {port.name: to_feed(card, port, planes[port.name]) for port in card.signature.inputs}
+    """Seeded noise over each port's range, as the file takes it: planes (1, C, H, W), or samples (1, H, W, C) in 8 bits; empty states."""
+    height, width = frame_size(card, spec)
+    planes = noise(card.signature, height, width)
+    feeds = {port.name: to_feed(card, port, planes[port.name]) for port in card.signature.inputs}
+    return {**feeds, **empty_state(card, height, width)}
 
 
 def frame_size(card: ModelCard, spec: LatencySpec) -> tuple[int, int]:

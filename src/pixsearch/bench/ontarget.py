@@ -17,9 +17,10 @@ from pixsearch.bench.subjects import Subject
 from pixsearch.bench.targets.base import Prepared, Repeat, Target
 from pixsearch.bench.timing import Note
 from pixsearch.data.cache import PairCache
-from pixsearch.infer.ports import from_output, padded, to_feed
+from pixsearch.infer.ports import Samples, State, empty_state, from_output, padded, to_feed
 from pixsearch.infer.session import OnnxModel
 from pixsearch.interrupt import check_stop
+from pixsearch.signature import NEXT
 from pixsearch.tasks.base import Pair, Planes, Scores
 
 ONCE = Repeat(warmup=0, count=1)
@@ -53,14 +54,18 @@ def compare(subject: Subject, sibling: Subject | None, target: Target, pairs: Ma
     exact = OnnxModel.open(sibling.path) if sibling else None
     task, scores, here_scores = subject.task, [], []
     off_here, off_float = [], []
+    state: State | None = None
     with target.prepare(subject.path, 1) as prepared:
         for pair in pairs.values():
             inputs = {port.name: task.encode(port.name, pair.inputs[port.name]) for port in task.signature.inputs}
-            output, wanted = on_target(prepared, here, inputs), here.run(inputs)
+            state = state if pair.follows else None
+            output, following = on_target(prepared, here, inputs, state)
+            wanted, _ = here.step(inputs, state)
             scores.append(task.score(output, pair.truth))
             here_scores.append(task.score(wanted, pair.truth))
             off_here.append(levels_apart(output, wanted))
-            off_float += [levels_apart(output, exact.run(inputs))] if exact else []
+            off_float += [levels_apart(output, exact.step(inputs, state)[0])] if exact else []
+            state = following
     return {
         "pictures": len(pairs),
         "side": side,
@@ -77,14 +82,16 @@ def mean_psnr_db(scores: list[Scores]) -> float:
     return float(np.mean([min(score.psnr_db, BEST_DB) for score in scores]))
 
 
-def on_target(prepared: Prepared, model: OnnxModel, inputs: Mapping[str, Planes]) -> Planes:
-    """The output (C, H, W) that the target gives for `inputs` (C, h, w), padded and cut as inference does it."""
+def on_target(prepared: Prepared, model: OnnxModel, inputs: Mapping[str, Planes], state: State | None) -> tuple[Planes, State]:
+    """The output (C, H, W) that the target gives for `inputs` (C, h, w), padded and cut as inference does it, and the next state."""
     card, signature = model.card, model.card.signature
-    height, width = (side * signature.scale for side in next(iter(inputs.values())).shape[-2:])
-    feeds = {port.name: to_feed(card, port, padded(card, inputs[port.name])[np.newaxis]) for port in signature.inputs}
-    output = from_output(card, prepared.run(feeds, ONCE, want_outputs=True).outputs[signature.output.name])
-    cropped: Planes = output[0][:, :height, :width]
-    return cropped
+    sides = next(iter(inputs.values())).shape[-2:]
+    height, width = (side * signature.scale for side in sides)
+    feeds: dict[str, Samples] = {port.name: to_feed(card, port, padded(card, inputs[port.name])[np.newaxis]) for port in signature.inputs}
+    feeds |= empty_state(card, *sides) if state is None else state
+    given = prepared.run(feeds, ONCE, want_outputs=True).outputs
+    cropped: Planes = from_output(card, given[signature.output.name])[0][:, :height, :width]
+    return cropped, {port.name: given[f"{NEXT}{port.name}"] for port in signature.state}
 
 
 def levels_apart(output: Planes, wanted: Planes) -> npt.NDArray[np.int64]:
@@ -110,4 +117,5 @@ def middle(pair: Pair, side: int, subjects: Sequence[Subject]) -> Pair:
     top, left = (max(0, extent - kept) // 2 for extent, kept in zip(first.shape[:2], most, strict=True))
     inputs = {name: np.ascontiguousarray(picture[top : top + most[0], left : left + most[1]]) for name, picture in pair.inputs.items()}
     height, width = (extent * scale for extent in next(iter(inputs.values())).shape[:2])
-    return Pair(inputs, np.ascontiguousarray(pair.truth[top * scale : top * scale + height, left * scale : left * scale + width]))
+    truth = np.ascontiguousarray(pair.truth[top * scale : top * scale + height, left * scale : left * scale + width])
+    return Pair(inputs, truth, pair.follows)

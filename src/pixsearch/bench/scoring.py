@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pixsearch.bench.accuracy import Accuracy, Look, Method, Pairs, model_method, score
+from pixsearch.bench.accuracy import Accuracy, Look, Method, Pairs, model_method, on_inputs, score
 from pixsearch.bench.config import BenchConfig
 from pixsearch.bench.crops import Box, CropBook, choose, worst_boxes
 from pixsearch.bench.past import BASELINE, Past
@@ -62,7 +62,7 @@ def score_all(subjects: list[Subject], cache: PairCache, config: BenchConfig, pa
         check_stop(how_to_go_on)
         known, book = past.accuracy(digest_of_baseline(name), pictures), CropBook(past.folder / "crops", boxes)
         events[digest_of_baseline(name)] = known or score_method(
-            method, name, digest_of_baseline(name), subjects[0].task, pairs, pictures, book, note
+            on_inputs(method), name, digest_of_baseline(name), subjects[0].task, pairs, pictures, book, note
         )
     for subject in subjects:
         check_stop(how_to_go_on)
@@ -83,7 +83,7 @@ def score_baseline(task: Task, cache: PairCache, pictures: str, config: BenchCon
         else:
             boxes.extend(worst_boxes(name, output, truth, config.crop_side, task.scale))
 
-    everything = score(task.baseline, task, Pairs(cache), look)
+    everything = score(on_inputs(task.baseline), task, Pairs(cache), look)
     accuracy = _without(everything, exact, task, note)
     book = CropBook(past.folder / "crops", choose(boxes, config.crops))
     event: Event = note(

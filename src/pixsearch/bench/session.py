@@ -37,7 +37,8 @@ def bench_stage(models: Sequence[Path], config: BenchConfig, stage: Stage) -> di
     subjects = open_subjects(models, stage.note)
     target = open_target(config.target)
     stage.note("start", **heading(subjects, target, config), models=[subject.label for subject in subjects])
-    cache = open_pictures(list(config.images), subjects[0].task, config.data(), stage.note)
+    widest = max(subjects, key=lambda subject: subject.card.signature.in_channels)  # of clips: smaller windows are parts of it
+    cache = open_pictures(list(config.images), widest.task, config.data(), stage.note)
     _warn_of_other_frames(subjects, config, stage)
     past = Past.read(stage.path)
     timed = time_all(subjects, target, config, past, stage.note, how_to_go_on)

@@ -1,4 +1,4 @@
-"""`pixsearch apply`: run an exported model on photos of any size."""
+"""`pixsearch apply`: run an exported model on photos and videos of any size."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from pixsearch.cli import options as o
 
 def apply(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An exported model; it knows its task and colour.")],
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A photo, a raw frame, or a folder.")],
-    destination: Annotated[Path, typer.Argument(metavar="OUT", help="Where the result goes; a file's suffix chooses the format.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A photo, a raw frame, a video, or a folder.")],
+    destination: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="Where the result goes; the suffix chooses the format, without one it is a folder."),
+    ],
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of ONNX Runtime.")] = 1,
     memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="What a tile's arrays may take.")] = "256MiB",
     sigma: Annotated[
@@ -29,7 +32,10 @@ def apply(
     ] = None,
     as_json: o.Json = False,
 ) -> None:
-    """Run MODEL on a photo or a folder, in tiles that overlap, so that memory stays bounded and no seam shows.
+    """Run MODEL on a photo, a video or a folder, in tiles that overlap, so that memory stays bounded and no seam shows.
+
+    A video goes through frame by frame, and so does a folder of numbered frames if MODEL was made for clips; sound is kept where
+    ffmpeg is there. A recurrent MODEL takes each frame whole.
 
     A jdd model takes raw frames: .npy, plain 16-bit .raw, and with the extra `pixsearch[raw]` DNG and cameras' own formats.
 
@@ -37,6 +43,7 @@ def apply(
     Examples:
       pixsearch apply runs/phone/export/model.onnx photo.jpg photo@2x.png
       pixsearch apply runs/phone/export/model.onnx photos/ enlarged/ --threads 2
+      pixsearch apply runs/video/export/model.onnx clip.mp4 clip@2x.mp4
       pixsearch apply runs/jdd/export/model.onnx frame.raw photo.png \\
           --raw-size 4032x3024 --raw-pattern rggb --raw-black 64 --raw-white 1023
     """

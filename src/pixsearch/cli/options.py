@@ -37,17 +37,25 @@ CacheCap = Annotated[
 ]
 
 TaskName = Annotated[
-    str | None, typer.Option("--task", metavar="sr|denoise|jdd|enhance", help="What the model does (sr).", rich_help_panel=TASK)
+    str | None,
+    typer.Option("--task", metavar="sr|denoise|jdd|enhance|video-sr|video-denoise", help="What the model does (sr).", rich_help_panel=TASK),
 ]
-Scale = Annotated[int | None, typer.Option("--scale", help="sr: output side over input side, 2, 3 or 4.", rich_help_panel=TASK)]
-Color = Annotated[str | None, typer.Option("--color", metavar="y|rgb", help="sr, denoise: work on luma or on RGB.", rich_help_panel=TASK)]
+Scale = Annotated[int | None, typer.Option("--scale", help="sr, video-sr: output side over input side, 2, 3 or 4.", rich_help_panel=TASK)]
+Color = Annotated[
+    str | None,
+    typer.Option("--color", metavar="y|rgb", help="All but jdd, enhance: luma or RGB.", rich_help_panel=TASK),
+]
 Sigma = Annotated[
     str | None,
-    typer.Option("--sigma", metavar="N|N-M", help="denoise: strength of Gaussian noise, in levels of 255.", rich_help_panel=TASK),
+    typer.Option("--sigma", metavar="N|N-M", help="Denoising: strength of Gaussian noise, in levels of 255.", rich_help_panel=TASK),
 ]
 Noise = Annotated[
     str | None,
     typer.Option("--noise", metavar="gaussian|camera|none", help="denoise, jdd: which noise; a camera's for jdd.", rich_help_panel=TASK),
+]
+Window = Annotated[
+    int | None,
+    typer.Option("--window", metavar="1|3|5|7", help="video-sr, video-denoise: frames a network may see at once.", rich_help_panel=TASK),
 ]
 
 Out = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="The run's folder.", rich_help_panel=RECORD)]
@@ -148,9 +156,11 @@ def task_of(
     shot: float | None,
     read: float | None,
     level: bool,
+    window: int | None,
 ) -> dict[str, object]:
     """The settings of the task that were given."""
-    return given(name=name, scale=scale, color=color, sigma=sigma, noise=noise, shot=shot, read=read, level=level or None)
+    noises = given(sigma=sigma, noise=noise, shot=shot, read=read, level=level or None)
+    return {**given(name=name, scale=scale, color=color, window=window), **noises}
 
 
 def given(**options: object) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,14 @@ def apply_to(
     from pixsearch.pixels.raw import RawConfig
 
     how = How(threads, parse_bytes(memory), validate(RawConfig, raw, "`pixsearch apply`"), sigma)
-    result = apply_path(model, source, destination, how)
+    result = apply_path(model, source, destination, how, tell)
     output.add("apply", result, shown.applied_lines(result))
+
+
+def tell(kind: str, **fields: Any) -> None:
+    """On stderr how a video comes along, now and then."""
+    if kind == "frames":
+        print(f"{fields['file']}: {fields['frames']} frames, {fields['fps']:.3g} frames per second", file=sys.stderr, flush=True)
 
 
 def diagnose(photos: list[Path], *, reduce: str | None, cache: Path | None, output: Output) -> None:

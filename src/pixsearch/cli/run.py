@@ -20,6 +20,7 @@ def run(
     shot: o.Shot = None,
     read: o.Read = None,
     noise_level: o.Level = False,
+    window: o.Window = None,
     objective: Annotated[
         list[str] | None, typer.Option("--objective", metavar="FIGURE[<=BOUND]", help="As for `pixsearch search`; repeat it.")
     ] = None,
@@ -55,7 +56,7 @@ def run(
     from pixsearch.cli.output import Output
 
     changes = {
-        "task": o.task_of(task, scale, color, sigma, noise, shot, read, noise_level),
+        "task": o.task_of(task, scale, color, sigma, noise, shot, read, noise_level, window),
         "search": o.given(objectives=objective, seed=seed),
         **o.given(pick=pick, reduce=reduce),
     }

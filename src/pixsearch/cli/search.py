@@ -20,6 +20,7 @@ def search(
     shot: o.Shot = None,
     read: o.Read = None,
     noise_level: o.Level = False,
+    window: o.Window = None,
     strategy: Annotated[
         str | None,
         typer.Option("--strategy", help="nsga2, random, esr-ea (guided by credits of blocks) or cars (candidates share weights)."),
@@ -103,7 +104,7 @@ def search(
     from pixsearch.search.config import implied_executor
 
     settings = {
-        "task": o.task_of(task, scale, color, sigma, noise, shot, read, noise_level),
+        "task": o.task_of(task, scale, color, sigma, noise, shot, read, noise_level, window),
         "data": o.given(
             photos=photos or None, val=val, pairs=pairs, val_pairs=val_pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap
         ),

@@ -88,6 +88,13 @@ def noise_table(noise: dict[str, Any]) -> RenderableType:
 
 
 def applied_lines(result: dict[str, Any]) -> RenderableType:
-    """One line a photo written."""
-    photos = result["photos"]
-    return Group(*(Text(f"{p['file']}: {p['width']}×{p['height']} in {format_duration(p['seconds'])}") for p in photos))
+    """One line a photo or a video written."""
+    return Group(*(Text(_applied(done)) for done in result["photos"]))
+
+
+def _applied(done: dict[str, Any]) -> str:
+    line = f"{done['file']}: {done['width']}×{done['height']} in {format_duration(done['seconds'])}"
+    if "frames" not in done:
+        return line
+    rate = f"{done['frames']} frames, {done['fps']:.3g} frames per second"
+    return ", ".join(filter(None, [line, rate, done["said"]]))

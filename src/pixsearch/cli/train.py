@@ -37,6 +37,7 @@ def train(
     shot: o.Shot = None,
     read: o.Read = None,
     noise_level: o.Level = False,
+    window: o.Window = None,
     data: o.Photos = None,
     val: o.Val = None,
     pairs: o.Pairs = None,
@@ -90,7 +91,7 @@ def train(
     from pixsearch.cli.stages import Launch, is_for_int8, qat_stage, train_stage
 
     settings = {
-        "task": o.task_of(task, scale, color, sigma, noise, shot, read, noise_level),
+        "task": o.task_of(task, scale, color, sigma, noise, shot, read, noise_level, window),
         "data": o.given(photos=data, val=val, pairs=pairs, val_pairs=val_pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap),
         "train": o.given(
             budget_s=budget,
@@ -111,11 +112,8 @@ def train(
     }
     with Output(as_json) as output:
         chosen = {"--pick": pick, "--arch": arch, "--task": task, "--scale": scale, "--color": color, "--branches": branches}
-        if is_for_int8(
-            qat,
-            resume,
-            {**chosen, "--sigma": sigma, "--noise": noise, "--shot": shot, "--read": read, "--noise-level": noise_level or None},
-        ):
+        noises = {"--sigma": sigma, "--noise": noise, "--shot": shot, "--read": read, "--noise-level": noise_level or None}
+        if is_for_int8(qat, resume, {**chosen, **noises, "--window": window}):
             launch = Launch(resume or out, resume=resume is not None, again=again, output=output)
             qat_stage({"data": settings["data"], "train": settings["train"], "qat": o.given(scheme=qat)}, launch, source)
             return

@@ -19,9 +19,10 @@ from pixsearch.data.progress import Note, silent
 from pixsearch.data.shelf import Held, Shelf
 from pixsearch.data.writing import INDEX, PIXELS, VERSION, pair_bytes, write_pairs
 from pixsearch.errors import DataError
-from pixsearch.pixels.types import Picture
+from pixsearch.pixels.types import Picture, Samples
 from pixsearch.rng import derive
 from pixsearch.tasks.base import Pair, Task
+from pixsearch.tasks.video import MADE, Video
 
 FOLDER = "pairs"
 RESIDENT_BYTES = 256 * 2**20
@@ -33,7 +34,8 @@ AROUND = 4
 class PairCache:
     """Pairs of whole pictures for `task`, as read-only views into one memory-mapped file, in the order of `photos`.
 
-    `truths[i]` is (H·scale, W·scale, 3) and `inputs[name][i]` (H, W, 3), uint8 RGB; there are no `inputs` where the task draws them.
+    `truths[i]` is (H·scale, W·scale, 3), of a clip (frames, H·scale, W·scale, 3), and `inputs[name][i]` (H, W, 3), uint8 RGB; there
+    are no `inputs` where the task draws them.
     Whoever reads views directly tells `touch` how much. Safe to read from several threads; the file stays on disk as long as
     the object lives.
     """
@@ -41,7 +43,7 @@ class PairCache:
     def __init__(self, held: Held, photos: Iterable[Photo], task: Task) -> None:
         self._held, self._task = held, task
         self.photos = tuple(photos)
-        self.names = names_of(self.photos)
+        self.names = self.entries = names_of(self.photos)
         with (held.path / PIXELS).open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         entries = {entry["key"]: entry for entry in _read_index(held.path)["entries"]}
@@ -74,7 +76,7 @@ class PairCache:
     @property
     def sizes(self) -> list[tuple[int, int]]:
         """(height, width) of every truth."""
-        return [(truth.shape[0], truth.shape[1]) for truth in self.truths]
+        return [(truth.shape[-3], truth.shape[-2]) for truth in self.truths]
 
     @property
     def pixels(self) -> int:
@@ -99,6 +101,59 @@ class PairCache:
             self._map.madvise(mmap.MADV_DONTNEED)
 
 
+class ClipCache(PairCache):
+    """Pairs of the single frames of clips, clip by clip in the order of time; of a photo, those of a clip that is made of it.
+
+    `truths` and `entries` are whole clips and photos; `names` (`walk/003`), `sizes` and pairs are frames. Noise and motion follow from
+    the contents, so they are the same at every look. Frames are best looked at in their order: those around one are kept.
+    """
+
+    def __init__(self, held: Held, photos: Iterable[Photo], task: Video) -> None:
+        super().__init__(held, photos, task)
+        self._video = task
+        self._places = [(entry, time) for entry, photo in enumerate(self.photos) for time in range(photo.count if photo.is_clip else MADE)]
+        self.names = [f"{self.entries[entry]}/{time:03d}" for entry, time in self._places]
+        self._made: tuple[int, list[Picture]] = (-1, [])
+        self._seen: dict[tuple[int, int], Samples] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def pair(self, index: int) -> Pair:
+        """The pair of frame number `index` with the frames around it."""
+        entry, time = self._places[index]
+        truth = self.truths[entry]
+        self.touch(truth.nbytes if truth.ndim == 3 else self._video.window * truth[0].nbytes)
+        frames = self._frames(entry)
+        return self._video.among(frames, time, lambda number: self._look(entry, number, frames[number]))
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """(height, width) of every frame's truth."""
+        whole = super().sizes
+        return [whole[entry] for entry, _ in self._places]
+
+    def _look(self, entry: int, time: int, frame: Picture) -> Samples:
+        """What is seen of a frame; those around the frame that was asked for last are kept."""
+        known = self._seen.get((entry, time))
+        if known is None:
+            known = self._video.seen(frame, self._seed(entry), time)
+            kept = list(self._seen.items())[-2 * self._video.window :]
+            self._seen = {**dict(kept), (entry, time): known}
+        return known
+
+    def _frames(self, entry: int) -> list[Picture]:
+        truth = self.truths[entry]
+        if truth.ndim == 4:
+            return list(truth)
+        if self._made[0] != entry:
+            self._made = entry, self._video.clip(truth, self._seed(entry))
+        return self._made[1]
+
+    def _seed(self, entry: int) -> int:
+        return derive(0, self.photos[entry].key)
+
+
 def build_cache(photos: Iterable[Photo], task: Task, folder: Path, cap_bytes: int, note: Note = silent) -> PairCache:
     """The pairs of `photos` for `task`, out of the cache folder or decoded into it now; indices follow `photos`.
 
@@ -119,7 +174,7 @@ def build_cache(photos: Iterable[Photo], task: Task, folder: Path, cap_bytes: in
         built.append(place)
 
     held = shelf.take(_key(unique, task), sum(pair_bytes(photo, task) for photo in unique), _is_whole, write)
-    cache = PairCache(held, photos, task)
+    cache = _mapped(held, photos, task)
     action = "built" if built else "reused"
     seconds = round(monotonic() - start, 2)
     note("cache", action=action, pictures=len(cache), bytes=cache.total_bytes, seconds=seconds, path=str(held.path))
@@ -132,7 +187,11 @@ def _mapped_anew(place: Path, photos: tuple[Photo, ...], task: Task) -> PairCach
         raise DataError(
             f"The cached photos `{place}` are gone, or this process cannot see them. Give `--cache` a folder that all workers see."
         )
-    return PairCache(held, photos, task)
+    return _mapped(held, photos, task)
+
+
+def _mapped(held: Held, photos: Iterable[Photo], task: Task) -> PairCache:
+    return ClipCache(held, photos, task) if isinstance(task, Video) else PairCache(held, photos, task)
 
 
 def _key(photos: Iterable[Photo], task: Task) -> str:

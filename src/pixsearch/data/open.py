@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pixsearch.data.cache import PairCache, build_cache
+from pixsearch.data.clips import scan_clips
 from pixsearch.data.config import DataConfig, default_cache_folder
 from pixsearch.data.index import Index, Photo, Rejected, grouped, scan, split
 from pixsearch.data.pairs import find_pairs
@@ -45,10 +46,10 @@ def open_data(config: DataConfig, task: Task, note: Note = silent) -> Data:
     given = _val_sources(config, task, folder, note)
     left_out: list[Photo] = []
     if given is None:
-        train, val = split(found, config.holdout, config.holdout_most)
+        train, val = hold_out(found, config.holdout, config.holdout_most)
         train = replace(train, rejected=found.rejected)
     else:
-        train, val, left_out = _apart(found, given.require())
+        train, val, left_out = _apart(found, _real(given.require()))
     in_order = Index(tuple(sorted(train, key=lambda photo: photo.key)), train.rejected)
     val = Index(tuple(sorted(val, key=lambda photo: str(photo.path))), val.rejected)
     summary = summarize(in_order, "train", held_out=len(val) if given is None else 0, left_out_as_duplicates_of_val=_shown(left_out))
@@ -68,10 +69,35 @@ def open_pictures(paths: Iterable[Path], task: Task, config: DataConfig, note: N
     event `photos` of this role. Raises `DataError` listing the reasons when none is usable.
     """
     folder = config.cache or default_cache_folder()
-    found = scan(paths, reduce=config.reduce, min_side=config.min_side, memo=folder, note=note).require()
+    found = scan_for(task, paths, reduce=config.reduce, min_side=config.min_side, memo=folder, note=note).require()
     index = Index(tuple(sorted(found, key=lambda photo: str(photo.path))), found.rejected)
     note("photos", **summarize(index, role))
     return build_cache(index, task, folder, config.cache_cap_bytes, note)
+
+
+def scan_for(
+    task: Task, sources: Iterable[Path], *, reduce: str = "auto", min_side: int = 64, memo: Path | None = None, note: Note = silent
+) -> Index:
+    """What `task` can use in `sources`: photos, and for tasks of clips those, too."""
+    look = scan_clips if task.takes == "clips" else scan
+    return look(sources, reduce=reduce, min_side=min_side, memo=memo, note=note)
+
+
+def hold_out(found: Index, share: float, most: int | None = None) -> tuple[Index, Index]:
+    """`found` in two, as `index.split` does it; where there are clips, clips alone are held out, a made one proves less."""
+    clips, photos = (Index(tuple(photo for photo in found if photo.is_clip is side)) for side in (True, False))
+    if not clips.photos:
+        return split(found, share, most)
+    if len(clips.groups) == 1:
+        return (photos, clips) if photos.photos else split(clips, share, most)
+    kept, out = split(clips, share, most)
+    return Index((*kept, *photos)), out
+
+
+def _real(given: Index) -> Index:
+    """Of what was given to select by the clips alone, where there are some."""
+    clips = tuple(photo for photo in given if photo.is_clip)
+    return Index(clips, given.rejected) if clips else given
 
 
 def summarize(index: Index, role: str, **more: Any) -> dict[str, Any]:
@@ -80,6 +106,7 @@ def summarize(index: Index, role: str, **more: Any) -> dict[str, Any]:
         "role": role,
         "used": len(index),
         "pixels": index.pixels,
+        **({"clips": sum(photo.is_clip for photo in index)} if any(photo.is_clip for photo in index) else {}),
         "rejected": [{"path": shown(item.path), "reason": item.reason} for item in index.rejected],
         "groups": len(index.groups),
         "duplicates": len(index) - len(index.groups),
@@ -109,7 +136,7 @@ def _train_sources(config: DataConfig, task: Task, folder: Path, note: Note) -> 
         return find_pairs(config.pairs, task, min_side=config.min_side, memo=folder, note=note)
     if not config.photos:
         raise UsageError("No photos were named to train on. Give folders or files, or your own pairs by `--pairs INPUTS TRUTHS`.")
-    return scan(config.photos, reduce=config.reduce, min_side=config.min_side, memo=folder, note=note)
+    return scan_for(task, config.photos, reduce=config.reduce, min_side=config.min_side, memo=folder, note=note)
 
 
 def _val_sources(config: DataConfig, task: Task, folder: Path, note: Note) -> Index | None:
@@ -117,7 +144,7 @@ def _val_sources(config: DataConfig, task: Task, folder: Path, note: Note) -> In
     if config.val_pairs:
         return find_pairs(config.val_pairs, task, min_side=config.min_side, memo=folder, note=note)
     if config.val:
-        return scan(config.val, reduce=config.reduce, min_side=config.min_side, memo=folder, note=note)
+        return scan_for(task, config.val, reduce=config.reduce, min_side=config.min_side, memo=folder, note=note)
     return None
 
 

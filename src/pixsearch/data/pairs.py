@@ -33,6 +33,8 @@ def find_pairs(
     A pair has the same path under both folders but for the suffix; `x2`, `_x2` or `-x2` for the scale may end a name. The
     truth is `scale` times as large as its input, but for less than `scale` pixels. Raises `UsageError` for a task of several inputs.
     """
+    if task.takes == "clips":
+        raise UsageError(f"`{task.name}` learns from clips, which pairs of pictures are not. Give clips or photos instead.")
     if len(task.signature.inputs) != 1:
         raise UsageError(f"`{task.name}` takes several inputs, which pairs cannot give. Give photos instead.")
     exclude = list(exclude)

@@ -12,7 +12,12 @@ from pixsearch.data.progress import Note, silent
 from pixsearch.errors import DataError
 from pixsearch.pixels.types import Picture
 from pixsearch.rng import stream
+from pixsearch.space.sequence import offsets as space_offsets
 from pixsearch.tasks.base import Batch, Planes, Task
+from pixsearch.tasks.video import Video
+
+Place = tuple[int, int, int]
+"""Picture, top, left."""
 
 
 class _Fitting(NamedTuple):
@@ -58,13 +63,41 @@ class Patches:
         turns = rng.integers(8, size=count)[mine]
         inputs = {name: turned(self.task.encode(name, self._cut(views, picks, side)), turns) for name, views in self.cache.inputs.items()}
         places = [(index, top * scale, left * scale) for index, top, left in picks]
-        truth = turned(self.task.encode_truth(self._cut(self.cache.truths, places, (side + 2 * rim) * scale)), turns)
         if inputs:
-            return Batch(inputs, truth)
-        inputs = self.task.draw(truth, rng if parts == 1 else stream(self.seed, "noise", step, part))
-        return Batch({name: _inner(planes, rim) for name, planes in inputs.items()}, _inner(truth, rim * scale))
+            return Batch(inputs, turned(self.task.encode_truth(self._cut(self.cache.truths, places, side * scale)), turns))
+        drawn = self._drawn(places, (side + 2 * rim) * scale, turns, rng if parts == 1 else stream(self.seed, "noise", step, part))
+        return Batch({name: _inner(planes, rim) for name, planes in drawn.inputs.items()}, _inner(drawn.truth, rim * scale))
 
-    def _cut(self, views: list[Picture], picks: list[tuple[int, int, int]], side: int) -> Picture:
+    def _drawn(self, places: list[Place], side: int, turns: npt.NDArray[np.int64], rng: np.random.Generator) -> Batch:
+        """The batch whose inputs are drawn for the patches of truth at `places`; those out of clips go by themselves."""
+        if not isinstance(self.task, Video):
+            return self.task.batch(turned(self.task.encode_truth(self._cut(self.cache.truths, places, side)), turns), rng)
+        truths, task = self.cache.truths, self.task
+        moving = [number for number, (index, *_) in enumerate(places) if truths[index].ndim == 4]
+        still = [number for number in range(len(places)) if number not in set(moving)]
+        batches = []
+        if still:
+            batches.append(task.batch(turned(task.encode_truth(self._cut(truths, [places[n] for n in still], side)), turns[still]), rng))
+        if moving:
+            batches.append(task.batch(turned(self._sequences([places[n] for n in moving], side, rng), turns[moving]), rng))
+        order = np.argsort([*still, *moving])
+        inputs = {name: np.concatenate([batch.inputs[name] for batch in batches])[order] for name in batches[0].inputs}
+        return Batch(inputs, np.concatenate([batch.truth for batch in batches])[order])
+
+    def _sequences(self, places: list[Place], side: int, rng: np.random.Generator) -> Planes:
+        """As many frames as the task wants out of each clip, at random times, forwards or backwards: (N, L·C, side, side)."""
+        assert isinstance(self.task, Video)
+        offsets = np.array(space_offsets(self.task.length))
+        planes = []
+        for index, top, left in places:
+            clip = self.cache.truths[index]
+            times = int(rng.integers(len(clip))) + offsets * (1 if rng.random() < 0.5 else -1)
+            frames = clip[np.clip(times, 0, len(clip) - 1), top : top + side, left : left + side]
+            self.cache.touch(len(frames) * side * clip.strides[1])
+            planes.append(np.concatenate(list(self.task.encode_truth(frames))))
+        return np.stack(planes)
+
+    def _cut(self, views: list[Picture], picks: list[Place], side: int) -> Picture:
         """The patches whose corners are `picks` (picture, top, left): (N, side, side, 3)."""
         patches = np.empty((len(picks), side, side, 3), np.uint8)
         touched = 0
@@ -81,10 +114,10 @@ class Patches:
         return self._known[side]
 
     def _find_fitting(self, side: int) -> _Fitting:
-        sizes = np.array([view.shape[:2] for view in self.cache.truths], np.int64) // self.task.scale
+        sizes = np.array([view.shape[-3:-1] for view in self.cache.truths], np.int64) // self.task.scale
         rims = 2 * self._rim
         fits = sizes.min(axis=1) >= side + rims
-        small = [self.cache.names[i] for i in np.flatnonzero(~fits)]
+        small = [self.cache.entries[i] for i in np.flatnonzero(~fits)]
         if not fits.any():
             height, width = sizes[sizes.min(axis=1).argmax()]
             raise DataError(

@@ -6,12 +6,16 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePath
+
+import numpy as np
 
 from pixsearch.errors import DataError
 from pixsearch.pixels.files import read_picture
 from pixsearch.pixels.resize import resize
 from pixsearch.pixels.types import Picture
+from pixsearch.pixels.videos import read_frames
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class Photo:
     `digest` is a hash of the file's bytes; `width` and `height` are upright, before `reduce` (1, 2 or 4) divides them;
     `phash` is a 64-bit perceptual hash. Near-duplicates share `group`, which is the least digest among them.
     `input` is the user's own degraded picture of it, where pairs were given.
+
+    A clip is one, too: the pictures `frames` of a folder, or of a video file its `span` (number of the first frame, how many).
     """
 
     path: Path
@@ -35,11 +41,23 @@ class Photo:
     phash: int
     group: str
     input: Photo | None = None
+    frames: tuple[Photo, ...] = ()
+    span: tuple[int, int] | None = None
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether it has several frames."""
+        return self.count > 1
+
+    @property
+    def count(self) -> int:
+        """How many frames it has."""
+        return self.span[1] if self.span else len(self.frames) or 1
 
     @property
     def key(self) -> str:
-        """What decides its pixels: digest and reduction, and the input's."""
-        own = f"{self.digest}/{self.reduce}"
+        """What decides its pixels: digest and reduction, which part of a video, and the input's."""
+        own = f"{self.digest}/{self.reduce}" + (f"@{self.span[0]}+{self.span[1]}" if self.span else "")
         return f"{own}+{self.input.key}" if self.input else own
 
     @property
@@ -49,9 +67,9 @@ class Photo:
 
     @property
     def used_pixels(self) -> int:
-        """Pixels after reduction."""
+        """Pixels after reduction, of all frames."""
         width, height = self.used_size
-        return width * height
+        return width * height * self.count
 
 
 @dataclass(frozen=True)
@@ -69,18 +87,29 @@ def digest_of(path: Path) -> str:
 
 
 def read_clean(photo: Photo) -> Picture:
-    """The photo's pixels, reduced as its entry says: uint8 RGB (H, W, 3).
+    """The photo's pixels, reduced as its entry says: uint8 RGB (H, W, 3), of a clip (frames, H, W, 3).
 
     Reduction is MATLAB's antialiased bicubic after cropping to a multiple. `DataError` when the file is gone or its
     bytes are not those that were indexed.
     """
+    if photo.frames:
+        return np.stack([read_clean(frame) for frame in photo.frames])
     try:
         changed = digest_of(photo.path) != photo.digest
     except OSError as error:
         raise DataError(f"`{photo.path}` has vanished since it was indexed ({error.strerror}).") from error
     if changed:
         raise DataError(f"`{photo.path}` has changed since it was indexed.")
-    picture = read_picture(photo.path)
+    if photo.span is None:
+        return _reduced(photo, read_picture(photo.path))
+    start, count = photo.span
+    frames = [_reduced(photo, frame) for frame in islice(read_frames(photo.path, start), count)]
+    if len(frames) < count:
+        raise DataError(f"`{photo.path}` gives {len(frames)} frames from number {start} on, but gave {count} when it was indexed.")
+    return np.stack(frames)
+
+
+def _reduced(photo: Photo, picture: Picture) -> Picture:
     if photo.reduce == 1:
         return picture
     width, height = photo.used_size
@@ -88,7 +117,9 @@ def read_clean(photo: Photo) -> Picture:
 
 
 def unchanged(photo: Photo) -> bool:
-    """Whether the file still has the size and time it was indexed with."""
+    """Whether the file still has the size and time it was indexed with, or all files of a clip."""
+    if photo.frames:
+        return all(unchanged(frame) for frame in photo.frames)
     try:
         status = photo.path.stat()
     except OSError:

@@ -34,7 +34,7 @@ def pair_bytes(photo: Photo, task: Task) -> int:
     """How many bytes the pair of one photo takes."""
     width, height = (side // task.scale for side in photo.used_size)
     stored = 0 if task.draws and photo.input is None else len(task.signature.inputs)
-    return 3 * width * height * (task.scale**2 + stored)
+    return 3 * width * height * photo.count * (task.scale**2 + stored)
 
 
 def write_pairs(photos: Sequence[Photo], task: Task, folder: Path, note: Note) -> None:

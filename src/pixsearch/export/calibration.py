@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pixsearch.data.cache import PairCache, build_cache
 from pixsearch.data.config import DEFAULT_CAP, default_cache_folder
-from pixsearch.data.index import Index, scan, split
-from pixsearch.data.open import summarize
+from pixsearch.data.index import Index, split
+from pixsearch.data.open import scan_for, summarize
 from pixsearch.errors import UsageError
 from pixsearch.export.config import ExportConfig
 from pixsearch.rng import stream
@@ -46,7 +46,7 @@ def open_calibration(config: ExportConfig, task: Task, note: Note, *, own_ranges
     if not config.calibrate:
         raise UsageError("int8 needs photos to take its ranges from. Name some with `--calibrate PHOTOS`.")
     folder = config.cache or default_cache_folder()
-    found = scan(config.calibrate, reduce=config.reduce, memo=folder, note=note).require()
+    found = scan_for(task, config.calibrate, reduce=config.reduce, memo=folder, note=note).require()
     if own_ranges:
         measured = _some(found, config.seed, MOST_HELD_OUT)
         note("photos", **summarize(Index(measured.photos, found.rejected), "measure int8 on"))

@@ -14,9 +14,10 @@ import onnx
 from pixsearch.card import ModelCard
 from pixsearch.data.cache import PairCache
 from pixsearch.export.graph import Graph
-from pixsearch.infer.ports import pad_to_multiple
+from pixsearch.infer.ports import empty_state, pad_to_multiple
 from pixsearch.infer.session import open_session, session_options
 from pixsearch.rng import stream
+from pixsearch.signature import NEXT
 from pixsearch.tasks.base import Planes, Task
 
 INPUT_PIXELS = 400_000
@@ -80,6 +81,8 @@ def _count(values: Planes, low: float, high: float) -> npt.NDArray[np.float64]:
 
 def choose_crops(model: onnx.ModelProto, card: ModelCard, task: Task, pictures: PairCache, seed: int) -> list[Feeds]:
     """Planes of seeded crops of `pictures`, equally many of each, `INPUT_PIXELS` in all; small pictures are taken whole."""
+    if card.signature.state:
+        return _crops_of_clips(model, card, task, pictures, seed)
     side = _crop_side(model, card)
     each = max(1, round(INPUT_PIXELS / side**2 / len(pictures)))
     rng = stream(seed, "calibration")
@@ -96,6 +99,40 @@ def choose_crops(model: onnx.ModelProto, card: ModelCard, task: Task, pictures: 
     return crops
 
 
+def _crops_of_clips(model: onnx.ModelProto, card: ModelCard, task: Task, pictures: PairCache, seed: int) -> list[Feeds]:
+    """One place of each clip, frame after frame, with the states that `model` comes to there; `INPUT_PIXELS` in all, over all clips."""
+    side = min(_crop_side(model, card), max(_LEAST, math.isqrt(INPUT_PIXELS // len(pictures)))) // card.multiple * card.multiple
+    rng, states = stream(seed, "calibration"), StateFeed(model, card)
+    crops: list[Feeds] = []
+    top = left = 0
+    for index in range(min(len(pictures), INPUT_PIXELS // side**2)):
+        pair = pictures.pair(index)
+        height, width = next(iter(pair.inputs.values())).shape[:2]
+        if not pair.follows:
+            top, left = (int(rng.integers(max(1, length - side + 1))) for length in (height, width))
+        crop = {name: picture[top : top + side, left : left + side] for name, picture in pair.inputs.items()}
+        planes = {name: _planes(task, name, picture, card) for name, picture in crop.items()}
+        crops.append(states.fed(planes, follows=pair.follows))
+    return crops
+
+
+class StateFeed:
+    """Frames of clips with the states that a float graph comes to before each."""
+
+    def __init__(self, model: onnx.ModelProto, card: ModelCard) -> None:
+        self._card, self._session = card, open_session(model.SerializeToString(), session_options())
+        self._names = [port.name for port in card.signature.state]
+        self._state: Feeds = {}
+
+    def fed(self, planes: Feeds, *, follows: bool) -> Feeds:
+        """`planes` (1, C, H, W) of a frame and the state beside them, which is empty unless it `follows` the frame before."""
+        height, width = next(iter(planes.values())).shape[-2:]
+        feeds = {**planes, **(self._state if follows and self._state else empty_state(self._card, height, width))}
+        following = self._session.run([f"{NEXT}{name}" for name in self._names], feeds) if self._names else []
+        self._state = dict(zip(self._names, following, strict=True))
+        return feeds
+
+
 def _planes(task: Task, name: str, picture: npt.NDArray[np.uint8], card: ModelCard) -> Planes:
     return pad_to_multiple(task.encode(name, np.ascontiguousarray(picture)), card.multiple)[np.newaxis]
 
@@ -104,6 +141,7 @@ def _crop_side(model: onnx.ModelProto, card: ModelCard) -> int:
     """The largest side, up to 256, of a crop whose activations fit into `_MEMORY_BYTES` together."""
     side = _LEAST * card.multiple
     probe = {port.name: np.zeros((1, port.channels, side, side), np.float32) for port in card.signature.inputs}
+    probe |= empty_state(card, side, side)
     bytes_per_pixel = sum(values.nbytes for values in next(observe(model, [probe])).values()) / side**2
     fitting = min(math.isqrt(int(_MEMORY_BYTES / bytes_per_pixel)), _LONGEST)
     return max(fitting, _LEAST) // card.multiple * card.multiple

@@ -19,6 +19,7 @@ from pixsearch import __version__
 from pixsearch.card import KEY, ModelCard
 from pixsearch.errors import DataError
 from pixsearch.rundir import write_atomic
+from pixsearch.signature import NEXT, Signature
 
 OPSET = 18
 """What phone runtimes of the last years read, and the lowest that PyTorch's exporter writes without converting."""
@@ -35,7 +36,8 @@ _EXAMPLE = (12, 20)
 def export_float(network: nn.Module, card: ModelCard, path: Path) -> Path:
     """Write the deploy form `network` to `path`, float32, opset `OPSET`, batch 1, height and width dynamic.
 
-    Inputs carry the names of `card.signature.inputs`, the output that of `card.signature.output`. The card stands under
+    Inputs carry the names of `card.signature.inputs`, then `state`, the output that of `card.signature.output`; behind it stand the
+    next states, `next_NAME`. The card stands under
     `card.KEY` in the metadata.
     """
     training = network.training
@@ -88,15 +90,17 @@ def _export(network: nn.Module, card: ModelCard, dynamic: bool) -> onnx.ModelPro
     signature, multiple = card.signature, card.multiple
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     height, width = (side * multiple for side in _EXAMPLE)
-    examples = tuple(torch.zeros(1, port.channels, height, width, device=device) for port in signature.inputs)
+    sides = {port.name: 1 for port in signature.inputs} | {port.name: multiple for port in signature.state}
+    taken = (*signature.inputs, *signature.state)
+    examples = tuple(torch.zeros(1, port.channels, height // sides[port.name], width // sides[port.name], device=device) for port in taken)
     with _alone, _quiet(), _kept_operator_table():
         program = torch.onnx.export(
             network,
             examples,
             dynamo=True,
-            input_names=[port.name for port in signature.inputs],
-            output_names=[signature.output.name],
-            dynamic_shapes=(_symbols(len(examples), multiple),) if dynamic else None,
+            input_names=[port.name for port in taken],
+            output_names=[signature.output.name, *(f"{NEXT}{port.name}" for port in signature.state)],
+            dynamic_shapes=(_symbols([multiple // sides[port.name] for port in taken]),) if dynamic else None,
             opset_version=OPSET,
             custom_translation_table={torch.ops.aten.pixel_unshuffle.default: _space_to_depth},
             external_data=False,
@@ -108,11 +112,10 @@ def _export(network: nn.Module, card: ModelCard, dynamic: bool) -> onnx.ModelPro
     return proto
 
 
-def _symbols(inputs: int, multiple: int) -> tuple[dict[int, Any], ...]:
-    """One symbol a side, shared by all inputs; `multiple` of it where the network folds its input."""
+def _symbols(multiples: list[int]) -> tuple[dict[int, Any], ...]:
+    """One symbol a side, shared by all inputs, each as many times as its input is larger than what the layers see."""
     sides = [torch.export.Dim(name) for name in ("height", "width")]
-    axes = {axis: multiple * side if multiple > 1 else side for axis, side in zip((2, 3), sides, strict=True)}
-    return (axes,) * inputs
+    return tuple({axis: times * side if times > 1 else side for axis, side in zip((2, 3), sides, strict=True)} for times in multiples)
 
 
 def _space_to_depth(image: Any, downscale_factor: int) -> Any:
@@ -138,11 +141,16 @@ def _cleaned(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
     for item in (*graph.node, *graph.input, *graph.output, *graph.initializer):
         item.ClearField("doc_string")
         item.ClearField("metadata_props")
-    for port in graph.input:
-        _name_axes(port, "height", "width")
-    for port in graph.output:
-        _name_axes(port, "output_height", "output_width")
+    for port in (*graph.input, *graph.output):
+        _name_axes(port, *_axes_of(port.name, card.signature))
     return model
+
+
+def _axes_of(name: str, signature: Signature) -> tuple[str, str]:
+    """What the height and width of a port are called."""
+    if name.removeprefix(NEXT) in {port.name for port in signature.state}:
+        return "state_height", "state_width"
+    return ("output_height", "output_width") if name == signature.output.name else ("height", "width")
 
 
 def _name_axes(port: onnx.ValueInfoProto, height: str, width: str) -> None:

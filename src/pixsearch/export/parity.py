@@ -12,9 +12,9 @@ from torch import nn
 from pixsearch.card import ModelCard
 from pixsearch.data.cache import PairCache
 from pixsearch.errors import GateError
-from pixsearch.infer.ports import FLOAT, LEVELS, padded
+from pixsearch.infer.ports import FLOAT, LEVELS, empty_state, padded
 from pixsearch.infer.session import OnnxModel
-from pixsearch.infer.tiles import output_planes
+from pixsearch.infer.streams import Stream, output_of
 from pixsearch.pixels.types import Picture
 from pixsearch.rng import stream
 from pixsearch.tasks.base import Planes, Task
@@ -64,7 +64,8 @@ def check_float(network: Network, path: Path, limit: float = LARGEST_ERROR) -> F
     worst, sizes = 0.0, _sizes(model.card)
     for height, width in sizes:
         planes = noise(model.card, height, width)
-        error = _error(model, model.run(planes), _by_torch(network, model, planes))
+        plain = not model.card.signature.state
+        error = _error(model, model.run(planes), _by_torch(network, model, planes)) if plain else _streamed_error(network, model, planes)
         worst = max(worst, error)
         if not error <= limit:
             raise GateError(
@@ -120,6 +121,22 @@ def _error(model: OnnxModel, output: Planes, expected: Planes) -> float:
     return max(0.0, float(off.max()) - HALF_A_LEVEL * model.card.signature.output.high)
 
 
+def _streamed_error(network: Network, model: OnnxModel, planes: dict[str, Planes]) -> float:
+    """The worst over two frames, the second with the state that the first left: outputs and states alike."""
+    state, states = None, [torch.from_numpy(values) for values in empty_state(model.card, *next(iter(planes.values())).shape[-2:]).values()]
+    worst = 0.0
+    for frame in (planes, {name: np.ascontiguousarray(plane[:, ::-1]) for name, plane in planes.items()}):
+        height, width = next(iter(frame.values())).shape[-2:]
+        scale = model.card.signature.scale
+        inputs = [torch.from_numpy(padded(model.card, plane))[None] for plane in frame.values()]
+        expected, *states = network(*inputs, *states)
+        output, state = model.step(frame, state)
+        wanted = expected[0, :, : height * scale, : width * scale].numpy()
+        off = [float(np.abs(given - own.numpy()).max()) for given, own in zip(state.values(), states, strict=True)]
+        worst = max(worst, _error(model, output, wanted), *off)
+    return worst
+
+
 def _by_torch(network: Network, model: OnnxModel, planes: dict[str, Planes]) -> Planes:
     height, width = next(iter(planes.values())).shape[-2:]
     scale = model.card.signature.scale
@@ -135,10 +152,12 @@ def check_int8(float_path: Path, int8_path: Path, pictures: PairCache, task: Tas
     """
     exact, small = (OnnxModel.open(path, precise_int8=True) for path in (float_path, int8_path))
     _check_sizes(small, pictures, task)
+    streams = {model: Stream(model) for model in (exact, small)}
     losses: dict[str, float] = {}
     for index, name in enumerate(pictures.names):
         pair = pictures.pair(index)
-        scores = [min(task.score(output_planes(model, task, pair.inputs), pair.truth).psnr_db, CAP_DB) for model in (exact, small)]
+        outputs = [output_of(streams[model], task, pair) for model in (exact, small)]
+        scores = [min(task.score(output, pair.truth).psnr_db, CAP_DB) for output in outputs]
         losses[name] = scores[0] - scores[1]
     loss = float(np.mean(list(losses.values())))
     if not loss <= limit_db:

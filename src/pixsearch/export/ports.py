@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pixsearch.card import ModelCard
 from pixsearch.errors import UsageError
 from pixsearch.infer.ports import LEVELS, UINT8_NHWC
-from pixsearch.signature import Port
+from pixsearch.signature import NEXT, Port
 from pixsearch.tasks.base import task_for
 
 _TO_NCHW, _TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
@@ -80,9 +80,10 @@ def with_shape(model: onnx.ModelProto, card: ModelCard, shape: Sequence[int]) ->
     made = onnx.ModelProto()
     made.CopyFrom(model)
     first = 1 if card.io == UINT8_NHWC else 2
-    scale = card.signature.scale
-    for ports, factor in ((made.graph.input, 1), (made.graph.output, scale)):
-        for port in ports:
-            axes = port.type.tensor_type.shape.dim
-            axes[first].dim_value, axes[first + 1].dim_value = height * factor, width * factor
+    signature = card.signature
+    states = {name for port in signature.state for name in (port.name, f"{NEXT}{port.name}")}
+    for port in (*made.graph.input, *made.graph.output):
+        up, down = (1, card.multiple) if port.name in states else (signature.scale if port.name == signature.output.name else 1, 1)
+        axes = port.type.tensor_type.shape.dim
+        axes[first].dim_value, axes[first + 1].dim_value = height * up // down, width * up // down
     return made, card.with_(shape=(height, width))

@@ -12,7 +12,7 @@ import onnx
 from pixsearch.card import ModelCard
 from pixsearch.data.cache import PairCache
 from pixsearch.export.graph import Graph, lasting_names
-from pixsearch.export.observe import Feeds
+from pixsearch.export.observe import Feeds, StateFeed
 from pixsearch.export.parity import CAP_DB
 from pixsearch.export.quantize import Plan
 from pixsearch.export.steps import CONVOLUTIONS, QUANTIZED, insert_steps
@@ -66,7 +66,7 @@ class Sensitivity:
 
 def measure_sensitivity(plan: Plan, card: ModelCard, pictures: PairCache, task: Task) -> Sensitivity:
     """Score `plan` layer by layer on crops of `pictures`; two graphs a layer."""
-    crops = list(_crops(card, pictures, task))
+    crops = list(_crops(plan.model, card, pictures, task))
     every = {node.name for node in plan.model.graph.node}
     exact = _psnr(plan.model, crops, task, card)
 
@@ -100,8 +100,9 @@ def _activation(graph: Graph, node: onnx.NodeProto, kept: set[str]) -> Iterable[
     return readers if alone and readers[0].name not in kept else []
 
 
-def _crops(card: ModelCard, pictures: PairCache, task: Task) -> Iterator[tuple[Feeds, tuple[int, int], Picture]]:
-    """The middle of each picture: what the network takes, the sides that count of it, and the truth."""
+def _crops(model: onnx.ModelProto, card: ModelCard, pictures: PairCache, task: Task) -> Iterator[tuple[Feeds, tuple[int, int], Picture]]:
+    """The middle of each picture: what the network takes, the sides that count of it, and the truth; states are those of `model`."""
+    states = StateFeed(model, card)
     for index in range(len(pictures)):
         pair = pictures.pair(index)
         height, width = next(iter(pair.inputs.values())).shape[:2]
@@ -113,7 +114,7 @@ def _crops(card: ModelCard, pictures: PairCache, task: Task) -> Iterator[tuple[F
             feeds[name] = pad_to_multiple(planes, card.multiple)[np.newaxis]
         s = card.signature.scale
         truth = pair.truth[top * s : (top + height) * s, left * s : (left + width) * s]
-        yield feeds, (height * s, width * s), np.ascontiguousarray(truth)
+        yield states.fed(feeds, follows=pair.follows), (height * s, width * s), np.ascontiguousarray(truth)
 
 
 def _psnr(model: onnx.ModelProto, crops: list[tuple[Feeds, tuple[int, int], Picture]], task: Task, card: ModelCard) -> float:

@@ -1,4 +1,4 @@
-"""A photo or a folder of photos in, the same out: files through a model, none of the inputs touched."""
+"""A photo, a video or a folder of them in, the same out: files through a model, none of the inputs touched."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ import cv2
 import numpy as np
 
 from pixsearch.errors import DataError, UsageError
+from pixsearch.infer.clips import apply_clip
 from pixsearch.infer.deep import apply_decoded
 from pixsearch.infer.frames import apply_frame
 from pixsearch.infer.session import OnnxModel
 from pixsearch.infer.tiles import MEMORY_BYTES
 from pixsearch.pixels.files import CONTAINERS, Decoded, read_decoded, write_picture
 from pixsearch.pixels.raw import RawConfig, read_raw
+from pixsearch.pixels.videos import CODECS, is_video
 from pixsearch.tasks.base import task_for
 
 Note = Callable[..., None]
@@ -45,18 +47,38 @@ def silent(kind: str, **fields: Any) -> None:
 
 
 def apply_path(model: Path, source: Path, destination: Path, how: How = ALONE, note: Note = silent) -> dict[str, Any]:
-    """`source`, a photo or a folder, through the model in the file `model`: see `apply_file` and `apply_folder`.
+    """`source`, a photo, a video or a folder, through the model in the file `model`: see `apply_file` and `apply_folder`.
 
-    Returns {model, photos: [{source, file, width, height, seconds}]}, the sizes those of the results.
+    For a model that is made for clips, a folder is one: its frames. Returns {model, photos: [{source, file, width, height, seconds}]},
+    the sizes those of the results; of clips with {frames, fps, sound, said} more.
     """
     if not source.exists():
-        raise DataError(f"There is no `{source}`. Give a photo or a folder of photos.")
+        raise DataError(f"There is no `{source}`. Give a photo, a video or a folder of photos.")
+    if task_for(OnnxModel.open(model).card.signature).takes == "clips":
+        return _clip(model, source, destination, how, note)
     apply = apply_folder if source.is_dir() else apply_file
     return apply(model, source, destination, how, note)
 
 
+def _clip(model: Path, source: Path, destination: Path, how: How, note: Note) -> dict[str, Any]:
+    opened = OnnxModel.open(model, threads=how.threads)
+    if not source.is_dir() and not is_video(source):
+        raise UsageError(f"`{source.name}` is a photo, but this model is made for clips. Give a video, or a folder of numbered frames.")
+    target = destination / _written_name(source) if destination.is_dir() and not source.is_dir() else destination
+    _refuse_inputs(target, {_identity(source)})
+    return {"model": str(model), "photos": [_streamed(opened, source, target, how, note)]}
+
+
+def _streamed(model: OnnxModel, source: Path, target: Path, how: How, note: Note) -> dict[str, Any]:
+    task = task_for(model.card.signature)
+    if task.takes == "raw frames":
+        raise UsageError(f"`{source.name}` is a video, but this model takes raw frames. Give those.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return apply_clip(model, task, source, target, sigma=how.sigma, memory_bytes=how.memory_bytes, note=note)
+
+
 def apply_file(model: Path, source: Path, destination: Path, how: How = ALONE, note: Note = silent) -> dict[str, Any]:
-    """One photo; the suffix of `destination` chooses the format, an existing folder takes it under the photo's name.
+    """One photo or video; the suffix of `destination` chooses the format, an existing folder takes it under its own name.
 
     16 bit, alpha and grey are kept where the format can hold them: 16 bit is reduced to 8 where it cannot, and alpha is
     refused. Raises UsageError when `destination` is the photo itself or has a suffix that cannot be written, DataError
@@ -64,13 +86,14 @@ def apply_file(model: Path, source: Path, destination: Path, how: How = ALONE, n
     """
     opened = OnnxModel.open(model, threads=how.threads)
     target = destination / _written_name(source) if destination.is_dir() else destination
-    _refuse_suffix(target)
+    if not is_video(source):
+        _refuse_suffix(target)
     _refuse_inputs(target, {_identity(source)})
     return {"model": str(model), "photos": [_one(opened, source, target, how, note)]}
 
 
 def apply_folder(model: Path, source: Path, destination: Path, how: How = ALONE, note: Note = silent) -> dict[str, Any]:
-    """Every photo under `source` to the same place under `destination`, in the same format where it can be written.
+    """Every photo and video under `source` to the same place under `destination`, in the same format where it can be written.
 
     A file that cannot be read is passed over; all of them are named with their reasons in one DataError at the end,
     when everything else is written. Raises UsageError when `destination` lies within `source`.
@@ -100,6 +123,8 @@ def apply_folder(model: Path, source: Path, destination: Path, how: How = ALONE,
 
 
 def _one(model: OnnxModel, source: Path, target: Path, how: How, note: Note) -> dict[str, Any]:
+    if is_video(source):
+        return _streamed(model, source, target, how, note)
     begun = time.perf_counter()
     result = _through(model, source, target, how)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +153,9 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _written_name(source: Path) -> str:
-    """The photo's name, with `.png` behind it where its own format cannot be written."""
+    """The photo's name, with `.png` (a video's with `.mp4`) behind it where its own format cannot be written."""
+    if is_video(source):
+        return source.name if source.suffix.lower() in CODECS else f"{source.name}.mp4"
     return source.name if source.suffix.lower() in CONTAINERS else f"{source.name}.png"
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixsearch.infer.session import OnnxModel
+from pixsearch.infer.streams import Stream
 from pixsearch.infer.tiles import MEMORY_BYTES, Decode, Encode, Samples, run_windows, window_of
 from pixsearch.pixels.color import rgb_to_ycbcr, ycbcr_to_rgb
 from pixsearch.pixels.files import Decoded
@@ -19,19 +20,32 @@ _BAND = 256  # output rows of alpha at a time
 
 
 def apply_decoded(
-    model: OnnxModel, task: Task, decoded: Decoded, *, sigma: float | None = None, memory_bytes: int = MEMORY_BYTES
+    model: OnnxModel,
+    task: Task,
+    decoded: Decoded,
+    *,
+    sigma: float | None = None,
+    memory_bytes: int = MEMORY_BYTES,
+    stream: Stream | None = None,
+    follows: bool = False,
 ) -> Decoded:
     """`decoded` through `model`, at its own depth and `scale` times its sides; `sigma` is its noise, for tasks that ask.
 
     8-bit colours go the task's way, which rounds to 8 bits; 16-bit ones are not rounded before and are decoded to 16
-    bit. Alpha is enlarged by bicubic. A grey picture stays grey: `pixels` is then (H, W).
+    bit. Alpha is enlarged by bicubic. A grey picture stays grey: `pixels` is then (H, W). Of a clip, `decoded` holds the frames around it
+    as further channels; with a `stream` it goes through whole, and `follows` says whether the frame before went through just now.
     """
     signature = model.card.signature
     height, width = (side * signature.scale for side in decoded.pixels.shape[:2])
     pixels = np.empty((height, width) if decoded.grey else (height, width, 3), decoded.pixels.dtype)
     encode, decode = _conversions(task, signature, decoded)
     inputs = task.inputs_of(decoded.pixels, sigma)
-    for rows, columns, part in run_windows(model, inputs, encode, decode, window_of(model.card, memory_bytes)):
+    if stream is not None:
+        planes = stream.run({name: encode(name, samples) for name, samples in inputs.items()}, follows=follows)
+        parts = iter([(slice(None), slice(None), decode(planes, inputs))])
+    else:
+        parts = run_windows(model, inputs, encode, decode, window_of(model.card, memory_bytes))
+    for rows, columns, part in parts:
         pixels[rows, columns] = _mean(part) if decoded.grey else part
     alpha = None if decoded.alpha is None else enlarge_alpha(decoded.alpha, signature.scale)
     return Decoded(pixels, alpha, decoded.grey)
@@ -45,7 +59,7 @@ def _conversions(task: Task, signature: Signature, decoded: Decoded) -> tuple[En
         return task.encode(name, _to_255(samples) if samples.dtype == np.uint16 else samples)
 
     def decode(output: Planes, inputs: dict[str, Samples]) -> Samples:
-        return decode_16(output, next(iter(inputs.values())), signature)
+        return decode_16(output, next(iter(inputs.values()))[..., :3], signature)
 
     return encode, decode
 

@@ -15,6 +15,8 @@ from pixsearch.tasks.base import Planes
 FLOAT, UINT8_NHWC = IOS
 LEVELS = 255
 Samples = npt.NDArray[Any]
+State = dict[str, Planes]
+"""Arrays (1, S, h, w) by the names of the signature's state."""
 
 
 def to_feed(card: ModelCard, port: Port, planes: Planes) -> Samples:
@@ -43,8 +45,16 @@ def padded(card: ModelCard, planes: Planes) -> Planes:
         return pad_to_multiple(planes, card.multiple)
     down, right = card.shape[0] - height, card.shape[1] - width
     if down < 0 or right < 0:
-        raise DataError(f"`{card.label}` takes {size_text(card.shape)} pixels and was given {size_text((height, width))}.")
+        whole = " Frames go whole through a model with a state: export it with a larger `--shape`." if card.signature.state else ""
+        raise DataError(f"`{card.label}` takes {size_text(card.shape)} pixels and was given {size_text((height, width))}.{whole}")
     return _continued(planes, down, right)
+
+
+def empty_state(card: ModelCard, height: int, width: int) -> State:
+    """The state that a first frame of `height` × `width` is given with: zeros, none of a model without one."""
+    whole = card.shape or tuple(side + -side % card.multiple for side in (height, width))
+    sides = tuple(side // card.multiple for side in whole)
+    return {port.name: np.zeros((1, port.channels, *sides), np.float32) for port in card.signature.state}
 
 
 def pad_to_multiple(planes: Planes, multiple: int) -> Planes:

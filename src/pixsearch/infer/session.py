@@ -10,7 +10,8 @@ import onnxruntime as ort
 
 from pixsearch.card import KEY, ModelCard
 from pixsearch.errors import DataError
-from pixsearch.infer.ports import UINT8_NHWC, from_output, padded, to_feed
+from pixsearch.infer.ports import UINT8_NHWC, State, empty_state, from_output, padded, to_feed
+from pixsearch.signature import NEXT
 from pixsearch.tasks.base import Planes
 
 PROVIDERS = ("CPUExecutionProvider",)
@@ -89,11 +90,24 @@ class OnnxModel:
         return np.stack([self._run_one({name: plane[n] for name, plane in planes.items()}) for n in range(len(first))])
 
     def _run_one(self, planes: dict[str, Planes]) -> Planes:
+        return self.step(planes, None)[0]
+
+    def step(self, inputs: Mapping[str, Planes], state: State | None) -> tuple[Planes, State]:
+        """The output for planes (C, H, W) of one frame, as `run` gives it, and the state to be given with the next frame.
+
+        `state` is what this gave for the frame before; None for a first frame, and of a model without one. All frames of a clip have
+        one size.
+        """
+        planes = self._checked(inputs)
         height, width = next(iter(planes.values())).shape[-2:]
-        card, scale = self.card, self.card.signature.scale
-        feeds = {port.name: to_feed(card, port, padded(card, planes[port.name])[np.newaxis]) for port in card.signature.inputs}
-        output: Planes = from_output(card, self.session.run([card.signature.output.name], feeds)[0])[0]
-        return output[:, : height * scale, : width * scale]
+        card, signature = self.card, self.card.signature
+        feeds = {port.name: to_feed(card, port, padded(card, planes[port.name])[np.newaxis]) for port in signature.inputs}
+        feeds |= empty_state(card, height, width) if state is None else state
+        wanted = [signature.output.name, *(f"{NEXT}{port.name}" for port in signature.state)]
+        output, *following = self.session.run(wanted, feeds)
+        whole = from_output(card, output)[0]
+        state = {port.name: values for port, values in zip(signature.state, following, strict=True)}
+        return whole[:, : height * signature.scale, : width * signature.scale], state
 
     def _checked(self, inputs: Mapping[str, Planes]) -> dict[str, Planes]:
         ports = {port.name: port for port in self.card.signature.inputs}
@@ -113,18 +127,19 @@ class OnnxModel:
 def _check_ports(session: ort.InferenceSession, card: ModelCard, path: Path) -> None:
     """The graph must take and give what its card says."""
     said = {port.name: _axes(card, port.channels) for port in card.signature.inputs}
+    said |= {port.name: _axes(card, port.channels, card.multiple) for port in card.signature.state}
     found = {port.name: (port.type, [side if isinstance(side, int) else None for side in port.shape]) for port in session.get_inputs()}
     outputs = [port.name for port in session.get_outputs()]
-    if said != found or card.signature.output.name not in outputs:
+    if said != found or not {card.signature.output.name, *(f"{NEXT}{port.name}" for port in card.signature.state)} <= {*outputs}:
         raise DataError(
             f"`{path}` takes {_words(found)} and gives {outputs}, but its card says {_words(said)} and `{card.signature.output.name}`. "
             "Export it again."
         )
 
 
-def _axes(card: ModelCard, channels: int) -> tuple[str, list[int | None]]:
-    """The type and the sides of an input with so many channels; None for sides that may be any."""
-    height, width = card.shape or (None, None)
+def _axes(card: ModelCard, channels: int, part: int = 1) -> tuple[str, list[int | None]]:
+    """The type and the sides of an input with so many channels; None for sides that may be any. Those of a state are a `part`."""
+    height, width = (None, None) if card.shape is None else (side // part for side in card.shape)
     if card.io == UINT8_NHWC:
         return "tensor(uint8)", [1, height, width, channels]
     return "tensor(float)", [1, channels, height, width]

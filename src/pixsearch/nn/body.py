@@ -84,7 +84,11 @@ class Body(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Behind a space-to-depth head the layers run at half the size; `DataError` for sizes that do not halve."""
         folded = self.head(x)
-        out = self.tail(self.features(folded)) + self.skip(x, folded)
+        return self.answer(x, folded, self.features(folded))
+
+    def answer(self, x: Tensor, folded: Tensor, features: Tensor) -> Tensor:
+        """The output for what the tail sees: (N, out channels, H·scale, W·scale)."""
+        out = self.tail(features) + self.skip(x, folded)
         return F.pixel_shuffle(out, self.up) if self.up > 1 else out
 
     def head(self, x: Tensor) -> Tensor:

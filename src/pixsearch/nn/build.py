@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pixsearch.nn.reparam import Branches, Folded
-from pixsearch.registry import BUILDERS
+from pixsearch.registry import BUILDERS, SPACES
 from pixsearch.signature import Signature
 from pixsearch.space.base import Genotype
 
@@ -17,7 +17,8 @@ from pixsearch.space.base import Genotype
 class Network(nn.Module):
     """A network and what it is: (N, C, H, W) planes of each input port → (N, C, H·scale, W·scale), in 0…1, not clipped.
 
-    `branches` is the form it trains in; `none` is the deploy form.
+    `branches` is the form it trains in; `none` is the deploy form. A network with a state takes it behind its inputs and gives
+    (output, next state); without one it goes through a whole sequence of frames, stacked as channels as `space.sequence` says.
     """
 
     def __init__(self, body: nn.Module, genotype: Genotype, signature: Signature, branches: Branches) -> None:
@@ -25,15 +26,22 @@ class Network(nn.Module):
         self.body = body
         self.genotype, self.signature, self.branches = genotype, signature, branches
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Inputs in the order of the signature's ports."""
+        if len(inputs) > len(self.signature.inputs):
+            stepped: tuple[Tensor, Tensor] = self.body.step(torch.cat(inputs[:-1], dim=1), inputs[-1])  # type: ignore[operator]
+            return stepped
         out: Tensor = self.body(inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1))
         return out
 
 
 def build(genotype: Any, signature: Signature, *, branches: Branches = "none", seed: int = 0) -> Network:
-    """The network of `genotype` with fresh weights drawn from `seed`; the global generator is left as it was."""
+    """The network of `genotype` with fresh weights drawn from `seed`; the global generator is left as it was.
+
+    Its signature is the genotype's border: what it takes of what `signature` offers.
+    """
     builder = BUILDERS.load(genotype.space)
+    signature = SPACES.load(genotype.space)(signature).border(genotype)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         body = builder(genotype, signature, branches)

@@ -12,11 +12,18 @@ from pixsearch.space.chain import MobileGenotype, input_widths
 from pixsearch.space.cost import tail
 
 
-def build_mobile(genotype: MobileGenotype, signature: Signature, branches: Branches) -> nn.Module:
+class Chain(Body):
+    """The network of a `mobile` genotype."""
+
+    def __init__(self, genotype: MobileGenotype, signature: Signature, branches: Branches) -> None:
+        layers = nn.ModuleList(
+            build_layer(layer, inputs, branches, first=number == 0)
+            for number, (layer, inputs) in enumerate(zip(genotype.layers, input_widths(genotype, signature), strict=False))
+        )
+        super().__init__(layers, tail(genotype, signature), genotype, signature, branches)
+
+
+def build_mobile(genotype: MobileGenotype, signature: Signature, branches: Branches) -> Chain:
     """The chain with weights freshly drawn from torch's generator; `UsageError` for a task that no global skip fits."""
     check_skip(signature, "mobile")
-    layers = nn.ModuleList(
-        build_layer(layer, inputs, branches, first=number == 0)
-        for number, (layer, inputs) in enumerate(zip(genotype.layers, input_widths(genotype, signature), strict=False))
-    )
-    return Body(layers, tail(genotype, signature), genotype, signature, branches)
+    return Chain(genotype, signature, branches)

@@ -1,8 +1,8 @@
-"""Structured pruning of chains: whole channels are removed, and what is left is again a genotype of `mobile`.
+"""Structured pruning of chains: whole channels are removed, and what is left is again a genotype of its space, `mobile` or `video`.
 
 Channels that must go together form a group: a layer's outputs (with those of the inverted bottlenecks that add to them by
 a residual), or the hidden channels of one inverted bottleneck. Removing a channel means that its consumers see zero in
-its place, after its activation.
+its place, after its activation. Of a recurrent network, the state is left as wide as it is.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from pixsearch.errors import InfeasibleError, UsageError
 from pixsearch.nn.build import Network, build, deploy
-from pixsearch.space.base import Space
+from pixsearch.space.base import Genotype, Space
 from pixsearch.space.chain import SEPARABLES, MobileGenotype
+from pixsearch.space.video import VideoGenotype
 
 LEAST = 2  # channels a group keeps, whatever is asked
 PROBES = 4  # random directions of the output that an importance is averaged over
@@ -36,7 +37,7 @@ class Plan:
     The place (i, `out`) are the outputs of layer i, (i, `hidden`) the hidden channels of an inverted bottleneck.
     """
 
-    genotype: MobileGenotype
+    genotype: Genotype
     kept: Kept
 
 
@@ -94,7 +95,7 @@ def _recorded(network: Network) -> Iterator[dict[Place, Tensor]]:
             hook.remove()
 
 
-def plan(network: Network, space: Space[MobileGenotype], keep_macs: float, inputs: Sequence[Tensor], *, seed: int = 0) -> Plan:
+def plan(network: Network, space: Space[Any], keep_macs: float, inputs: Sequence[Tensor], *, seed: int = 0) -> Plan:
     """Which channels to remove so that at most a share `keep_macs` (0…1) of the multiply-adds is left.
 
     The channel with the least importance for each multiply-add it saves goes first, until the bound holds; then channels
@@ -103,11 +104,11 @@ def plan(network: Network, space: Space[MobileGenotype], keep_macs: float, input
     """
     genotype = _genotype(network)
     scores = importance(network, inputs, seed=seed)
-    before = space.macs_per_pixel(genotype)
+    before = space.macs_per_pixel(network.genotype)
     kept = {group: list(range(len(score))) for group, score in scores.items()}
 
     def macs(channels: Mapping[Group, Sequence[int]]) -> float:
-        return space.macs_per_pixel(narrowed(genotype, _by_place(genotype, channels)))
+        return space.macs_per_pixel(_with_chain(network, narrowed(genotype, _by_place(genotype, channels))))
 
     removed: list[tuple[Group, int]] = []
     while macs(kept) > keep_macs * before:
@@ -126,7 +127,7 @@ def plan(network: Network, space: Space[MobileGenotype], keep_macs: float, input
         if macs(wider) <= keep_macs * before:
             kept = wider
     places = _by_place(genotype, kept)
-    return Plan(narrowed(genotype, places), places)
+    return Plan(_with_chain(network, narrowed(genotype, places)), places)
 
 
 def _next(kept: Mapping[Group, list[int]], scores: Mapping[Group, Tensor], macs: Any) -> tuple[Group, int] | None:
@@ -162,7 +163,7 @@ def slice_network(network: Network, kept: Kept) -> Network:
     activation, a hidden channel behind the activation that follows the depthwise convolution.
     """
     genotype, old = _genotype(network), deploy(network)
-    new = build(narrowed(genotype, kept), network.signature)
+    new = build(_with_chain(network, narrowed(genotype, kept)), network.signature)
     target, tensors = new.body.state_dict(), old.body.state_dict()
     for name, (outputs, inputs) in _slices(genotype, kept).items():
         for part in ("weight", "bias"):
@@ -195,15 +196,22 @@ def _slices(genotype: MobileGenotype, kept: Kept) -> dict[str, Slice]:
         else:
             found[f"{name}.0"] = (outputs, inputs)
         inputs = outputs
-    return {**found, "tail": (None, inputs)}
+    return {**found, "tail": (None, inputs), "state": (None, inputs)}
+
+
+def _with_chain(network: Network, chain: MobileGenotype) -> Genotype:
+    """The network's genotype with another chain in it."""
+    return replace(network.genotype, chain=chain) if isinstance(network.genotype, VideoGenotype) else chain
 
 
 def _genotype(network: Network) -> MobileGenotype:
     """The network's chain; `UsageError` when it is none."""
     if isinstance(network.genotype, MobileGenotype):
         return network.genotype
+    if isinstance(network.genotype, VideoGenotype):
+        return network.genotype.chain
     name = network.genotype.to_json().get("name", network.genotype.id)
     raise UsageError(
-        f"`{name}` cannot be pruned: only networks of the space `mobile` can, which are chains of layers "
+        f"`{name}` cannot be pruned: only networks of the spaces `mobile` and `video` can, which are chains of layers "
         "(found by search, or `plain-mNcM` and `ecbsr-mNcM`)."
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from pixsearch.card import ModelCard
@@ -16,8 +15,10 @@ from pixsearch.prune.channels import plan, slice_network
 from pixsearch.prune.config import PruneConfig
 from pixsearch.registry import SPACES
 from pixsearch.rundir import Stage
+from pixsearch.signature import Signature
 from pixsearch.tasks.base import Task
 from pixsearch.train.config import TrainConfig
+from pixsearch.train.feed import taken
 from pixsearch.train.session import train_stage
 from pixsearch.train.validate import validate
 
@@ -37,7 +38,7 @@ def prune_stage(
     """
     whole = deploy(network)
     space = SPACES.load(whole.genotype.space)(whole.signature)
-    chosen = plan(whole, space, config.keep_macs, probes(data, task, training), seed=training.seed)
+    chosen = plan(whole, space, config.keep_macs, probes(data, task, training, whole.signature), seed=training.seed)
     sliced = slice_network(whole, chosen.kept)
     before, after = described(whole, data, task), described(sliced, data, task)
     stage.note("pruned", keep_macs=config.keep_macs, before=before, after=after)
@@ -45,10 +46,10 @@ def prune_stage(
     return train_stage(sliced, data, task, training, stage, card.name, record, done_as="pruned")
 
 
-def probes(data: Data, task: Task, training: TrainConfig) -> list[Tensor]:
+def probes(data: Data, task: Task, training: TrainConfig, signature: Signature) -> list[Tensor]:
     """Input planes of a few training patches, in the ports' order."""
     batch = Patches(data.train, task, batch=PATCHES, patch=training.patch, seed=training.seed).draw(0)
-    return [torch.from_numpy(batch.inputs[port.name]) for port in task.signature.inputs]
+    return taken(batch, signature)[0]
 
 
 def described(network: Network, data: Data, task: Task) -> dict[str, Any]:

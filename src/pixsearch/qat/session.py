@@ -7,6 +7,7 @@ from typing import Any
 
 from pixsearch.card import ModelCard
 from pixsearch.data.open import Data
+from pixsearch.errors import UsageError
 from pixsearch.export.scheme import choose_scheme
 from pixsearch.nn.build import Network
 from pixsearch.qat.config import QatConfig
@@ -28,6 +29,10 @@ def qat_stage(network: Network, card: ModelCard, data: Data, task: Task, config:
     `train_stage` raise.
     """
     scheme = choose_scheme(card, config.scheme)
+    if card.signature.state:
+        raise UsageError(
+            f"`{card.label}` hands on a state, which training for int8 does not follow. Export it by `export --int8` as it is."
+        )
     prepared = prepare(network, card, data.train, task, scheme, seed=training.seed, learned=config.ranges == "learned")
     before = {"float": validate(network, data.val, task), "rounded": validate(prepared.network, data.val, task)}
     scores = {f"{form}_psnr_db": figures["psnr_db"] for form, figures in before.items()}

@@ -71,13 +71,17 @@ class Sustained:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the bench table: a model or the trivial baseline, which costs nothing that is counted."""
+    """One line of the bench table: a model or the trivial baseline, which costs nothing that is counted.
+
+    `flicker` is that of clips, in levels of 255: the mean difference of temporal differences to the truth's.
+    """
 
     label: str
     is_baseline: bool
     file: str | None
     psnr_db: float
     ssim: float
+    flicker: float | None
     pictures: Mapping[str, Mapping[str, float]]
     gain_db: float | None
     gain_interval_db: tuple[float, float] | None
@@ -128,6 +132,11 @@ class BenchRecord:
     def baseline(self) -> Row | None:
         """The trivial method's row."""
         return next((row for row in self.rows if row.is_baseline), None)
+
+    @property
+    def flickers(self) -> bool:
+        """Whether clips were measured."""
+        return any(row.flicker is not None for row in self.rows)
 
     @property
     def thread_counts(self) -> list[int]:
@@ -193,6 +202,7 @@ def _row(row: Mapping[str, Any]) -> Row:
         file=row.get("file"),
         psnr_db=float(row["psnr_db"]),
         ssim=float(row["ssim"]),
+        flicker=row.get("flicker"),
         pictures=dict(row.get("pictures") or {}),
         gain_db=row.get("gain_db"),
         gain_interval_db=(float(bounds[0]), float(bounds[1])) if bounds else None,

@@ -91,8 +91,9 @@ def _step(event: Event) -> str:
 def _validation(event: Event) -> str:
     base = event.get("baseline_psnr_db")
     over = f"{w.gain(event['psnr_db'] - base)} over the baseline" if base is not None else None
+    flicker = f"flicker {w.flicker(event['flicker'])}" if event.get("flicker") is not None else None
     return f"validation at step {event['step']}: " + _join(
-        f"{w.decibel(event['psnr_db'])} dB", over, f"SSIM {w.similarity(event.get('ssim'))}"
+        f"{w.decibel(event['psnr_db'])} dB", over, f"SSIM {w.similarity(event.get('ssim'))}", flicker
     )
 
 
@@ -124,10 +125,12 @@ def _photos(event: Event) -> str:
     named = "; ".join(f"`{item['path']}` {item['reason']}" for item in rejected[:NAMED])
     more = f" and {len(rejected) - NAMED} more, in the record" if len(rejected) > NAMED else ""
     held = f"{event['held_out']} held out" if event.get("held_out") else None
+    clips = f"{event['clips']} of them clips" if event.get("clips") else None
     by = [f"{count} by {factor}" for factor, count in (event.get("reduced") or {}).items() if factor != "1"]
     reduced = f"camera JPEGs reduced: {' and '.join(by)}" if by else None
     out = f"{len(rejected)} left out: {named}{more}" if rejected else None
-    return f"photos to {_ROLES.get(event.get('role', ''), event.get('role', 'use'))}: " + _join(f"{event['used']} used", held, reduced, out)
+    role = _ROLES.get(event.get("role", ""), event.get("role", "use"))
+    return f"photos to {role}: " + _join(f"{event['used']} used", clips, held, reduced, out)
 
 
 def _done(event: Event) -> str:

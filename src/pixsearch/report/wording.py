@@ -63,6 +63,11 @@ def milliseconds(value: float | None) -> str:
     return f"{value:.{digits}f}"
 
 
+def flicker(value: float | None) -> str:
+    """A mean difference in levels of 255: `2.41`."""
+    return ABSENT if value is None else f"{value:.2f}"
+
+
 def figure(name: str, value: float | None) -> str:
     """A figure of a genotype with its unit, by the objective's name."""
     if value is None:

@@ -17,7 +17,7 @@ from pixsearch.search.evaluators.standalone import proxy_settings
 from pixsearch.search.evaluators.supernet import shared_plan
 from pixsearch.search.strategies.operators import spread_sampler
 from pixsearch.space.base import Space
-from pixsearch.tasks.base import Task
+from pixsearch.tasks.base import Task, task_for
 from pixsearch.train.compute import choose
 
 DRAWS = 31
@@ -109,6 +109,7 @@ def _seconds_to_score(task: Task, network: Network) -> float:
     pair = task.pair(np.random.default_rng(0).integers(0, 256, (SCORED_SIDE, SCORED_SIDE, 3), dtype=np.uint8))
     network = network.cpu()
     began = time.perf_counter()
-    planes = [torch.from_numpy(task.encode(port.name, pair.inputs[port.name]))[None] for port in task.signature.inputs]
+    own = task_for(network.signature)
+    planes = [torch.from_numpy(own.encode(port.name, pair.inputs[port.name]))[None] for port in own.signature.inputs]
     task.score(network(*planes)[0].numpy(), pair.truth)
     return time.perf_counter() - began

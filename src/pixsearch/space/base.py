@@ -114,6 +114,11 @@ class Space(ABC, Generic[G]):
     def describe(self, genotype: G) -> str:
         """One line for people: `conv3 16 relu ×5, skip bicubic`."""
 
+    def border(self, genotype: G) -> Signature:
+        """What the network of `genotype` takes and gives, of what the space's signature offers it."""
+        del genotype
+        return self.signature
+
     def macs_720p(self, genotype: G) -> float:
         """Counted multiply-adds for a 1280×720 output."""
         return self.macs_per_pixel(genotype) * FRAME[0] * FRAME[1]

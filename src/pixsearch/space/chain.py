@@ -72,9 +72,14 @@ def block(genotype: Ends) -> int:
     return 2 if genotype.head == "s2d" else 1
 
 
-def first_width(genotype: Ends, signature: Signature) -> int:
-    """Channels that enter the first layer: those of one block, pixel by pixel."""
+def folded_width(genotype: Ends, signature: Signature) -> int:
+    """Channels of the input: those of one block, pixel by pixel."""
     return signature.in_channels * block(genotype) ** 2
+
+
+def first_width(genotype: Ends, signature: Signature) -> int:
+    """Channels that enter the first layer: those of the input, then the state's where the signature has one."""
+    return folded_width(genotype, signature) + signature.state_channels
 
 
 def input_widths(genotype: MobileGenotype, signature: Signature) -> list[int]:

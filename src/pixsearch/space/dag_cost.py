@@ -77,11 +77,11 @@ def peak_values(genotype: CellGenotype, signature: Signature, height: int, width
     """
     pixels = height * width
 
-    def body(tape: Tape, folded: int) -> int:
+    def body(tape: Tape, folded: int) -> tuple[int, list[int]]:
         current = tape.run([folded], genotype.width * pixels)
         for _ in range(genotype.cells):
             current = _run_cell(tape, genotype, current, pixels)
-        return tape.run([current], tail(genotype, signature).outputs * pixels)
+        return tape.run([current], tail(genotype, signature).outputs * pixels), []
 
     return run_between_ends(genotype, signature, height, width, body)
 

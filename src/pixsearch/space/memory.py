@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pixsearch.signature import Signature
-from pixsearch.space.chain import Ends, Layer, MobileGenotype, block, first_width, input_widths, nearest_sources
+from pixsearch.space.chain import Ends, Layer, MobileGenotype, block, folded_width, input_widths, nearest_sources
 from pixsearch.space.cost import BICUBIC, convolutions, has_bicubic, tail
 
 
@@ -32,6 +32,10 @@ class Tape:
         self.over[len(self.sizes)] = [array for array in reads if self.sizes[array] == size]
         return self.run(reads, size)
 
+    def hand_out(self, arrays: list[int]) -> None:
+        """What the network gives stays to the end."""
+        self.reads.append(arrays)
+
     def peak(self) -> int:
         """Most values alive at once: from the operator that writes an array to the last one that reads it."""
         died = list(self.born)
@@ -53,26 +57,33 @@ def peak_values(genotype: MobileGenotype, signature: Signature, height: int, wid
     """Most activation values alive at once for one input of `height` × `width`, a multiple of the genotype's block."""
     pixels = height * width // block(genotype) ** 2
 
-    def body(tape: Tape, folded: int) -> int:
-        current = folded
+    def body(tape: Tape, folded: int) -> tuple[int, list[int]]:
+        states = [tape.run([], port.channels * pixels) for port in signature.state]
+        current = tape.run([folded, *states], input_widths(genotype, signature)[0] * pixels) if states else folded
         for layer, inputs in zip(genotype.layers, input_widths(genotype, signature), strict=False):
             current = _run_layer(tape, layer, inputs, current, pixels)
-        return tape.run([current], tail(genotype, signature).outputs * pixels)
+        following = [tape.run([current], tape.sizes[state]) for state in states]
+        return tape.run([current], tail(genotype, signature).outputs * pixels), following
 
     return run_between_ends(genotype, signature, height, width, body)
 
 
-def run_between_ends(genotype: Ends, signature: Signature, height: int, width: int, body: Callable[[Tape, int], int]) -> int:
-    """The peak of a network of which `body` records everything from the folded input to the tail's output.
+Inside = Callable[[Tape, int], tuple[int, list[int]]]
+"""Records everything from the folded input on; gives the tail's output and the next states."""
+
+
+def run_between_ends(genotype: Ends, signature: Signature, height: int, width: int, body: Inside) -> int:
+    """The peak of a network that is `body` between its ends.
 
     While an operator runs, its inputs, its output and whatever a later operator still reads (the input for the global
     skip, a block's input for its residual) are alive. Activations and additions write over an operand, as fused
-    kernels do; space-to-depth, pixel-shuffle, padding and repeating copy. Weights do not count.
+    kernels do; space-to-depth, pixel-shuffle, padding and repeating copy. A state is joined to the input by a copy, and the next one
+    stays until the end. Weights do not count.
     """
     tape = Tape()
     source = tape.run([], signature.in_channels * height * width)
     folded = source if block(genotype) == 1 else tape.run([source], tape.sizes[source])
-    current = body(tape, folded)
+    current, following = body(tape, folded)
     if has_bicubic(genotype, signature):
         padded = tape.run([source], signature.out_channels * (height + 2 * BICUBIC) * (width + 2 * BICUBIC))
         added = tape.run([padded], tape.sizes[current])
@@ -80,7 +91,8 @@ def run_between_ends(genotype: Ends, signature: Signature, height: int, width: i
         added = _run_nearest(tape, genotype, signature, folded, tape.sizes[current])
     current = tape.run_in_place([added, current])
     if signature.scale * block(genotype) > 1:
-        tape.run([current], tape.sizes[current])
+        current = tape.run([current], tape.sizes[current])
+    tape.hand_out([current, *following])
     return tape.peak()
 
 
@@ -94,6 +106,6 @@ def _run_layer(tape: Tape, layer: Layer, inputs: int, source: int, pixels: int) 
 def _run_nearest(tape: Tape, genotype: Ends, signature: Signature, folded: int, size: int) -> int:
     """Repeating copies, unless one channel or all channels as they are will do."""
     sources = nearest_sources(signature, block(genotype))
-    if len(set(sources)) == 1 or sources == list(range(first_width(genotype, signature))):
+    if len(set(sources)) == 1 or sources == list(range(folded_width(genotype, signature))):
         return folded
     return tape.run([folded], size)

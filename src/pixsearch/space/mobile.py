@@ -113,7 +113,7 @@ class MobileSpace(BlockSpace[MobileGenotype]):
 
         The input frame is rounded up to whole pixels, and to `multiple`.
         """
-        height, width = (_round_up(-(-side // self.signature.scale), self.multiple(genotype)) for side in FRAME)
+        height, width = (round_up(-(-side // self.signature.scale), self.multiple(genotype)) for side in FRAME)
         return BYTES * memory.peak_values(genotype, self.signature, height, width)
 
     def multiple(self, genotype: MobileGenotype) -> int:
@@ -140,5 +140,6 @@ class MobileSpace(BlockSpace[MobileGenotype]):
         return cost.macs_per_input_pixel(genotype, self.signature), self.params(genotype)
 
 
-def _round_up(value: int, multiple: int) -> int:
+def round_up(value: int, multiple: int) -> int:
+    """The next multiple that is not less."""
     return -(-value // multiple) * multiple

@@ -27,11 +27,12 @@ class Pair:
     """A whole degraded picture and its truth.
 
     `inputs` holds named arrays (H, W, C) as `encode` takes them: uint8 RGB, or float32 of 0…255 where noise is not rounded;
-    `truth` is uint8 (H·scale, W·scale, 3), RGB.
+    `truth` is uint8 (H·scale, W·scale, 3), RGB. `follows` says that it is the next frame of the clip that the pair before it was of.
     """
 
     inputs: dict[str, Samples]
     truth: Picture
+    follows: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Scores:
-    """A picture's scores by the task's convention; `psnr_db` is infinite for equal pictures."""
+    """A picture's scores by the task's convention; `psnr_db` is infinite for equal pictures.
+
+    `flicker` is that of a clip's frame against the one before it (`Video.flicker`); None for a first frame and for photos.
+    """
 
     psnr_db: float
     ssim: float
+    flicker: float | None = None
 
 
 class NoSettings(Config):
@@ -68,11 +73,11 @@ class Task(ABC):
     colors: ClassVar[tuple[Color, ...]] = get_args(Color)
     """The colours that the task knows; the first is meant when none is said."""
     Settings: ClassVar[type[Config]] = NoSettings
-    takes: ClassVar[Literal["photos", "raw frames"]] = "photos"
+    takes: ClassVar[Literal["photos", "raw frames", "clips"]] = "photos"
     """What a model is applied to."""
     draws: ClassVar[bool] = False
     """Whether inputs are drawn at random from the truth, anew for every batch, and not made once by `degrade`."""
-    margin: ClassVar[int] = 0
+    margin: int = 0
     """Pixels of truth around a patch that `draw` wants to see, a multiple of the scale; they are cut off behind it."""
 
     def __init__(self, scale: int, color: Color, settings: Mapping[str, Any] | None = None) -> None:
@@ -153,6 +158,10 @@ class Task(ABC):
     def draw(self, truth: Planes, rng: np.random.Generator) -> dict[str, Planes]:
         """Input planes at random for the truth's planes (N, C, H, W), of a task that `draws`. Draws only from `rng`."""
         raise NotImplementedError(f"`{self.name}` does not draw its inputs.")
+
+    def batch(self, truth: Planes, rng: np.random.Generator) -> Batch:
+        """What a network is trained on, of a task that `draws`, for the truth's planes (N, C, H, W)."""
+        return Batch(self.draw(truth, rng), truth)
 
     def drawn(self, truth: Picture, seed: int) -> Pair:
         """The pair that is scored, of a task that `draws`: its inputs are drawn from the `seed` alone."""

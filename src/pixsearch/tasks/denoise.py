@@ -101,14 +101,23 @@ class Denoise(Task):
 
     def draw(self, truth: Planes, rng: np.random.Generator) -> dict[str, Planes]:
         """The truth's planes with noise, of a strength of its own for each picture of the batch."""
-        count = len(truth)
-        if self.settings.noise == "camera":
-            shot, read = noise.levels_of(self.settings, count, rng)
-            return {INPUT: light.from_linear(noise.read_out(light.to_linear(truth), shot, read, rng))}
-        sigma = rng.uniform(*self.settings.sigma, (count, 1, 1, 1)).astype(np.float32) * _PER_LEVEL
-        noisy = {INPUT: truth + sigma * noise.white(truth.shape, rng)}
-        told = {LEVEL: np.broadcast_to(sigma, (count, 1, *truth.shape[-2:])).copy()} if self.settings.level else {}
+        strength = self.strength(len(truth), rng)
+        noisy = {INPUT: self.noisy(truth, strength, rng)}
+        told = {LEVEL: np.broadcast_to(strength[0], (len(truth), 1, *truth.shape[-2:])).copy()} if self.settings.level else {}
         return {**noisy, **told}
+
+    def strength(self, count: int, rng: np.random.Generator) -> tuple[Planes, ...]:
+        """That of `count` exposures: σ / 255 as (count, 1, 1, 1), or a camera's (shot, read) variances."""
+        if self.settings.noise == "camera":
+            return noise.levels_of(self.settings, count, rng)
+        return (rng.uniform(*self.settings.sigma, (count, 1, 1, 1)).astype(np.float32) * _PER_LEVEL,)
+
+    def noisy(self, truth: Planes, strength: tuple[Planes, ...], rng: np.random.Generator) -> Planes:
+        """Planes (N, C, H, W) with noise of that strength, drawn for each value."""
+        if self.settings.noise == "camera":
+            shot, read = strength
+            return light.from_linear(noise.read_out(light.to_linear(truth), shot, read, rng))
+        return truth + strength[0] * noise.white(truth.shape, rng)
 
     def levels(self, name: str, planes: Planes) -> Samples:
         """Three equal channels where the plane is grey; σ in levels of 255, (H, W, 1)."""

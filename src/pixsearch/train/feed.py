@@ -18,6 +18,15 @@ TOGETHER = 8  # batches drawn at once on a processor: between two steps its cach
 AHEAD = 2  # batches on their way while a GPU computes a step: one draw may take longer than a step, not all of them
 
 
+def taken(batch: Batch, signature: Signature) -> Fed:
+    """What a network with this signature is given of a batch, in the order of its inputs, and what it is to answer."""
+    inputs, truth = [torch.from_numpy(batch.inputs[port.name]) for port in signature.inputs], torch.from_numpy(batch.truth)
+    if signature.state:
+        return inputs, truth
+    first = [planes[:, : port.channels] for port, planes in zip(signature.inputs, inputs, strict=True)]
+    return first, truth[:, : signature.out_channels]
+
+
 class Draws(Protocol):
     """Where batches come from; the same step always gives the same batch (`data.patches.Patches`)."""
 
@@ -28,12 +37,14 @@ class Draws(Protocol):
 class Feed:
     """Draws batches for a training; use it as a context manager.
 
+    Of a sequence of frames, a network without a state is given the first, as many as it takes, and the truth of the first alone.
+
     With `ahead` a thread draws the next batches and puts them into pinned memory while a step computes, which pays where steps
     run on a GPU; on a processor it slows the step down by more than it saves, and a few batches are drawn in a row instead.
     """
 
     def __init__(self, patches: Draws, signature: Signature, compute: Compute, *, ahead: bool) -> None:
-        self._patches, self._names, self._compute = patches, [port.name for port in signature.inputs], compute
+        self._patches, self._signature, self._compute = patches, signature, compute
         self._pool = ThreadPoolExecutor(1, "batches") if ahead else None
         self._coming: dict[int, Future[Fed]] = {}
         self._drawn: dict[int, Fed] = {}
@@ -54,8 +65,8 @@ class Feed:
         return self._coming.pop(step).result()
 
     def _ready(self, step: int) -> Fed:
-        batch = self._patches.draw(step)
-        planes = [self._compute.pin(torch.from_numpy(array)) for array in (*(batch.inputs[name] for name in self._names), batch.truth)]
+        inputs, truth = taken(self._patches.draw(step), self._signature)
+        planes = [self._compute.pin(planes) for planes in (*inputs, truth)]
         return planes[:-1], planes[-1]
 
     def __enter__(self) -> Feed:

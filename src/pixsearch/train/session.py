@@ -21,7 +21,7 @@ from pixsearch.nn.build import Network, deploy
 from pixsearch.nn.modelfile import make_card, save_model
 from pixsearch.registry import SPACES
 from pixsearch.rundir import Stage, command_of
-from pixsearch.tasks.base import Task
+from pixsearch.tasks.base import Task, task_for
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.compute import choose
 from pixsearch.train.config import TrainConfig
@@ -65,7 +65,7 @@ def train_stage(
     stage.note("start", **description(network, config, name, ranks))
     baseline = score_baseline(data.val, task)
     against = {f"baseline_{key}": baseline[key] for key in ("psnr_db", "ssim")}
-    patches = batches(data, task, config, ranks, stage.note)
+    patches = batches(data, task_for(network.signature), config, ranks, stage.note)
     checkpoints = Checkpoints(stage.path / "checkpoints", f"Go on with `pixsearch {command_of(stage.name)} --resume {stage.run}`.")
 
     def look(average: Network, _step: int) -> Figures:
@@ -110,7 +110,7 @@ def take_part(network: Network, photos: DataConfig, task: Task, config: TrainCon
     if data.summary["contents"] != contents:
         raise DataError(f"The photos of process {ranks.rank} are not those of process 0. Give all machines the same folders.")
     with able_machine(config):
-        fit(network, batches(data, task, config, ranks), config, validate=lambda *_: None, ranks=ranks)
+        fit(network, batches(data, task_for(network.signature), config, ranks), config, validate=lambda *_: None, ranks=ranks)
 
 
 def batches(data: Data, task: Task, config: TrainConfig, ranks: Ranks, note: Note = silent) -> Patches:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,10 @@ from torch.nn import functional as F
 from pixsearch.data.cache import PairCache
 from pixsearch.infer.tiles import spans
 from pixsearch.nn.build import Network, deploy
+from pixsearch.nn.video import empty_state
 from pixsearch.registry import SPACES
-from pixsearch.tasks.base import Planes, Scores, Task
+from pixsearch.tasks.base import Pair, Planes, Scores, Task, task_for
+from pixsearch.tasks.video import Flicker
 
 STRIP_PIXELS = 2**20
 """Input pixels that go through a network at once; taller pictures go in overlapping strips, with the same result."""
@@ -26,25 +30,57 @@ Figures = dict[str, Any]
 def validate(network: Network, cache: PairCache, task: Task) -> Figures:
     """{psnr_db, ssim, pictures: {name: {psnr_db, ssim}}} of `network` by the task's convention; means are over pictures."""
     plain = deploy(network).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    scores = {}
-    for index, name in enumerate(cache.names):
-        pair = cache.pair(index)
-        planes = {port.name: task.encode(port.name, pair.inputs[port.name]) for port in task.signature.inputs}
-        scores[name] = task.score(run_whole(plain, planes), pair.truth)
-    return summary(scores)
+    stream = Stepper(plain)
+    own = task_for(plain.signature)
+
+    def method(pair: Pair) -> Planes:
+        planes = {port.name: own.encode(port.name, pair.inputs[port.name]) for port in own.signature.inputs}
+        return stream.run(planes, follows=pair.follows) if plain.signature.state else run_whole(plain, planes)
+
+    return _scored(method, cache, task)
 
 
 def score_baseline(cache: PairCache, task: Task) -> Figures:
     """The same figures of the task's trivial method."""
-    pairs = ((name, cache.pair(index)) for index, name in enumerate(cache.names))
-    return summary({name: task.score(task.baseline(pair.inputs), pair.truth) for name, pair in pairs})
+    return _scored(lambda pair: task.baseline(pair.inputs), cache, task)
+
+
+def _scored(method: Callable[[Pair], Planes], cache: PairCache, task: Task) -> Figures:
+    scores, flicker = {}, Flicker(task)
+    for index, name in enumerate(cache.names):
+        pair = cache.pair(index)
+        output = method(pair)
+        scores[name] = replace(task.score(output, pair.truth), flicker=flicker.of(pair, output))
+    return summary(scores)
 
 
 def summary(scores: dict[str, Scores]) -> Figures:
     """Scores by picture, and their means."""
     pictures = {name: {"psnr_db": min(score.psnr_db, EXACT_DB), "ssim": score.ssim} for name, score in scores.items()}
     means = {key: float(np.mean([figures[key] for figures in pictures.values()])) for key in ("psnr_db", "ssim")}
-    return {**means, "pictures": pictures}
+    flickers = [score.flicker for score in scores.values() if score.flicker is not None]
+    return {**means, **({"flicker": float(np.mean(flickers))} if flickers else {}), "pictures": pictures}
+
+
+class Stepper:
+    """A network in its deploy form on the frames of clips, in their order: it keeps the state from one to the next."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._state: torch.Tensor | None = None
+
+    @torch.inference_mode()
+    def run(self, planes: dict[str, Planes], *, follows: bool) -> Planes:
+        """The output planes (C, H·scale, W·scale) of a frame (C, H, W) of any size; the state is empty unless it `follows` another."""
+        network, signature = self._network, self._network.signature
+        multiple = SPACES.load(network.genotype.space)(signature).multiple(network.genotype)
+        device = next(network.parameters()).device
+        inputs = [_padded(torch.from_numpy(planes[port.name])[None], multiple).to(device) for port in signature.inputs]
+        height, width = planes[signature.inputs[0].name].shape[-2:]
+        state = self._state if follows and self._state is not None else empty_state(inputs[0], signature.state_channels, multiple)
+        output, self._state = network(*inputs, state)
+        cropped = output[0, :, : height * signature.scale, : width * signature.scale]
+        return np.ascontiguousarray(cropped.float().cpu().numpy())
 
 
 @torch.inference_mode()

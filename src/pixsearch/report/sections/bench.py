@@ -12,7 +12,18 @@ from pixsearch.report.plots.bench import gain_plot, latency_plot, trade_plot
 
 def summary(page: Page, bench: BenchRecord) -> None:
     """The table a run ends with, and what it says in a sentence."""
-    heads = ["model", bench.metric, "gain", "interval", "SSIM", "MACs 720p", "params", "size", *_timing_heads(bench)]
+    heads = [
+        "model",
+        bench.metric,
+        "gain",
+        "interval",
+        "SSIM",
+        *(["flicker"] if bench.flickers else []),
+        "MACs 720p",
+        "params",
+        "size",
+        *_timing_heads(bench),
+    ]
     rows = [_summary_row(bench, row) for row in bench.rows]
     page.add("summary", "Summary", *_verdicts(bench), table(heads, rows), *_conventions(bench))
 
@@ -31,7 +42,8 @@ def _summary_row(bench: BenchRecord, row: Row) -> list[object]:
     times = [w.milliseconds(value) for t in timings for value in _shown_times(bench, t)]
     gains = ["", ""] if row.is_baseline else [w.gain(row.gain_db), w.interval(row.gain_interval_db)]
     costs = [w.count(row.macs_720p), w.count(row.params), w.size(row.file_bytes)]
-    return [row.label, w.decibel(row.psnr_db), *gains, w.similarity(row.ssim), *costs, *times]
+    flicker = [w.flicker(row.flicker)] if bench.flickers else []
+    return [row.label, w.decibel(row.psnr_db), *gains, w.similarity(row.ssim), *flicker, *costs, *times]
 
 
 def _shown_times(bench: BenchRecord, latency: Latency | None) -> list[float | None]:

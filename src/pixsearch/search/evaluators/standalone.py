@@ -26,7 +26,7 @@ from pixsearch.search.objectives import Objective, violation
 from pixsearch.search.scored import Fidelity, Scored
 from pixsearch.search.windows import Selection
 from pixsearch.space.base import Space
-from pixsearch.tasks.base import Task
+from pixsearch.tasks.base import Task, task_for
 from pixsearch.train.compute import choose
 from pixsearch.train.config import TrainConfig
 from pixsearch.train.feed import Draws
@@ -89,8 +89,8 @@ class StandaloneTraining(Evaluator):
             path = export_float(network, card, Path(folder) / "float.onnx")
             if spec.precision in ("int8", "a16w8"):  # ranges and weights do not change how long it takes: any few pictures will do
                 calibration = self.val.first(CALIBRATION_PICTURES).as_cache()
-                small = Path(folder) / "small.onnx"
-                path = quantize(path, card, calibration, self.task, small, ExportConfig(int8=True), spec.precision, fitted=False)
+                small, task, config = Path(folder) / "small.onnx", task_for(card.signature), ExportConfig(int8=True)
+                path = quantize(path, card, calibration, task, small, config, spec.precision, fitted=False)
             elif spec.precision == "fp16":
                 write_model(to_half(read_model(path)), card.with_(precision="fp16"), path)
             return measure_latency(path, spec)
