@@ -77,6 +77,16 @@ def test_a_recurrent_model_from_photos_to_a_video(task, photos, clip, tmp_path):
     assert "hands on a state" in refused.err
 
 
+def test_a_run_shares_clips_and_photos_out(photos, clip):
+    done = pixsearch("run", photos / "train", clip, "--task", "video-sr", "--window", 3, "--dry-run", "--json")
+    assert done.code == 0, done.err
+    lists = done.document["settings"]["photos"]
+    sides = {side: {path for path in paths if "/pan" in path} for side, paths in lists.items()}
+    held = [side for side, paths in sides.items() if any("frame" in path for path in paths)]
+    assert len(held) == 1  # all frames of the clip on one side, and the video that shows the same with them
+    assert len(sides[held[0]]) == 7
+
+
 def test_the_space_of_clips_is_for_clips(photos, tmp_path):
     done = pixsearch("search", photos / "train", "--space", "video", "--evaluations", 2, "--out", tmp_path / "run")
     assert done.code == 2

@@ -91,6 +91,12 @@ class TestScan:
 
 
 class TestPairs:
+    def test_parts_of_one_clip_have_names_of_their_own(self, tmp_path, film, clips, write, store):
+        for number, frame in enumerate([*film(4), *[np.roll(clips[3], time, axis=1)[:80, :96] for time in range(3)]]):
+            write(tmp_path / "in" / f"{number}.png", frame)
+        names = list(open_pictures([tmp_path / "in"], task(), DataConfig(cache=store)).names)
+        assert names == [*(f"in@0/{time:03d}" for time in range(4)), *(f"in@4/{time:03d}" for time in range(3))]
+
     def test_a_clips_frames_with_those_around_them(self, mixed, film, store):
         cache = open_pictures([mixed / "walk"], task(), DataConfig(cache=store))
         assert isinstance(cache, ClipCache)

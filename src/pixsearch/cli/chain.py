@@ -130,17 +130,20 @@ def _no_count(stage: str) -> dict[str, None]:
 
 def for_photos(sources: list[Path], changes: dict[str, Any], budget: str) -> Recipe:
     """A recipe for folders of photos: split three ways by whole groups, a fifth to select by and a fifth to report on."""
-    from pixsearch.data.index import scan, split
+    from pixsearch.data.index import split
+    from pixsearch.data.open import scan_for
+    from pixsearch.tasks.config import TaskConfig
 
     reduce = str(changes.get("reduce") or "auto")
-    index = scan(sources, reduce=reduce).require()
+    task = validate(TaskConfig, changes.get("task", {}), "`pixsearch run`").make()
+    index = scan_for(task, sources, reduce=reduce).require()
     if len({photo.group for photo in index.photos}) < 3:
         raise DataError(
             f"{len(index.photos)} usable photos are too few to train on, select by and report on. Give at least 3 different ones."
         )
     rest, report = split(index, 0.2)
     train, select = split(rest, 0.25)
-    lists = {"train": train.paths, "select": select.paths, "report": report.paths}
+    lists = {"train": train.files, "select": select.files, "report": report.files}
     return validate(
         Recipe, merge({"photos": lists, "search": {}, "train": {}, "finetune": {}}, merge(shared_out(budget), changes)), "`pixsearch run`"
     )

@@ -37,6 +37,11 @@ class Index:
         return [photo.path for photo in self.photos]
 
     @property
+    def files(self) -> list[Path]:
+        """The files of all photos and clips, once each."""
+        return list(dict.fromkeys(file.path for photo in self.photos for file in (photo.frames or (photo,))))
+
+    @property
     def groups(self) -> list[str]:
         """The groups, in the order of their digests."""
         return sorted({photo.group for photo in self.photos})

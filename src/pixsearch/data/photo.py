@@ -128,8 +128,15 @@ def unchanged(photo: Photo) -> bool:
 
 
 def names_of(photos: Sequence[Photo]) -> list[str]:
-    """A short name for each: the stem where stems differ, else as much of the path as tells them apart."""
-    return short_names([photo.path for photo in photos])
+    """A short name for each: the stem where stems differ, else as much of the path as tells them apart; of parts of a clip also where."""
+    times = Counter(photo.path for photo in photos)
+    return short_names([_part_of(photo) if times[photo.path] > 1 else photo.path for photo in photos])
+
+
+def _part_of(photo: Photo) -> PurePath:
+    """The path of a part of a video or of a folder, with its first frame behind the name."""
+    start = photo.span[0] if photo.span else photo.frames[0].path.stem if photo.frames else ""
+    return photo.path.with_name(f"{photo.path.stem}@{start}{photo.path.suffix}")
 
 
 def short_names(paths: Sequence[PurePath]) -> list[str]:

@@ -90,7 +90,9 @@ def _seconds_a_step(network: Network, config: SearchConfig, scale: int) -> float
     compute = choose(proxy_settings(config))
     placed, weights = compute.place(network), list(network.parameters())
     side, generator = config.proxy_patch, torch.Generator().manual_seed(0)
-    batch = [(port.channels, side) for port in network.signature.inputs] + [(network.signature.out_channels, side * scale)]
+    frames = network.signature.settings["length"] if network.signature.state else 1  # a sequence goes through, frame by frame
+    batch = [(port.channels * frames, side) for port in network.signature.inputs]
+    batch.append((network.signature.out_channels * frames, side * scale))
     *inputs, truth = [compute.move(torch.rand(config.proxy_batch, c, s, s, generator=generator)) for c, s in batch]
     times = []
     with compute.in_charge():
