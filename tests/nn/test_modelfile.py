@@ -113,7 +113,7 @@ class TestDamage:
     @pytest.mark.parametrize(
         ("genotype", "message"),
         [
-            ({"space": "cell"}, "`cell`"),
+            ({"space": "cells"}, "Did you mean `cell`"),
             ({"layers": []}, "key `space`"),
             ({"space": "mobile", "layers": []}, "0 layers"),
         ],
