@@ -19,7 +19,7 @@ PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-denoise demo-video targets test check format search train prune export bench report clean \
 	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-guidance benchmark-vega benchmark-quantization benchmark-demo benchmark-workers \
-	benchmark-ranking benchmark-video benchmark-arm-ncnn benchmark-arm
+	benchmark-ranking benchmark-video benchmark-arm-ncnn benchmark-arm benchmark-arm-costs
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -119,6 +119,9 @@ benchmark-arm-ncnn: targets  ## Modelled against published latency: nine network
 
 benchmark-arm: targets  ## Outputs and modelled latency of one network on emulated Arm cores, float and int8; resumes row by row
 	$(BIN)/python benchmarks/arm_formats.py --height 64 --width 64
+
+benchmark-arm-costs: targets  ## The table of operator costs against whole networks on an emulated A76; resumes row by row
+	$(BIN)/python benchmarks/arm_costs.py
 
 clean:  ## Remove what the targets above made, but for .venv and runs
 	rm -rf build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -94,6 +94,32 @@ def test_faults_are_told_and_the_next_request_works(start, model, tmp_path):
     assert len(child.ask(line("run", 0, 1, 1, -1, -1), TIMEOUT_S)["latencies_ms"]) == 1
 
 
+def test_it_takes_another_model_instead(start, model, export, tmp_path):
+    child, _ = start(model, 1, "-")
+    give(child, model, tmp_path)
+    child.ask(line("run", 0, 1, 1, -1, -1), TIMEOUT_S)
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    assert "model" in child.ask(line("load", tmp_path / "broken.onnx"), TIMEOUT_S)["error"]
+    assert "no model is loaded" in child.ask(line("run", 0, 1, 1, -1, -1), TIMEOUT_S)["error"]
+    other = export("plain-m1c4", scale=3)
+    assert child.ask(line("load", other), TIMEOUT_S)["load_ms"] > 0
+    assert "was not given" in child.ask(line("run", 0, 1, 1, -1, -1), TIMEOUT_S)["error"]
+    planes = give(child, other, tmp_path)
+    answer = child.ask(line("save", tmp_path / "out.raw"), TIMEOUT_S)
+    wanted = ort.InferenceSession(other, providers=["CPUExecutionProvider"]).run(None, {"input": planes})[0]
+    assert answer["shapes"] == [list(wanted.shape)]
+    np.testing.assert_array_equal(np.fromfile(tmp_path / "out.raw", np.float32).reshape(wanted.shape), wanted)
+
+
+def test_it_keeps_the_graph_that_the_library_makes(start, model, tmp_path):
+    import onnx
+
+    start(model, 1, "-", f"optimized={tmp_path / 'made.onnx'}")
+    kinds = {node.op_type for node in onnx.load(tmp_path / "made.onnx").graph.node}
+    assert "Relu" not in kinds
+    assert "DepthToSpace" in kinds
+
+
 def test_what_cannot_be_loaded_says_where_the_fault_is(start, tmp_path, model):
     (tmp_path / 'bro"ken.onnx').write_bytes(b"no model")
     _, said = start(tmp_path / 'bro"ken.onnx', 1, "-")

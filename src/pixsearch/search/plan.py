@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pixsearch.nn.build import Network, build
-from pixsearch.registry import SPACES, STRATEGIES
+from pixsearch.registry import SPACES, STRATEGIES, TARGETS
 from pixsearch.rng import stream
 from pixsearch.search.bounds import closed_form, fits_bounds, require_feasible
 from pixsearch.search.config import SearchConfig
@@ -46,12 +46,13 @@ def plan(task: Task, config: SearchConfig) -> dict[str, Any]:
         "largest": space.largest(),
         "typical": typical,
     }
-    latencies = sum(o.latency is not None for o in objectives)
+    targets = [o.latency.target.partition(":")[0] for o in objectives if o.latency is not None]
+    modelled = any(TARGETS.load(name).modelled for name in targets)
     return {
         "space": space.name,
         "size": space.size(),
         "members": {name: {**closed_form(space, g), "description": space.describe(g)} for name, g in members.items()},
-        "estimate": _estimate(task, config, build(typical, task.signature), latencies),
+        "estimate": _estimate(task, config, build(typical, task.signature), len(targets), modelled),
     }
 
 
@@ -59,7 +60,7 @@ def _median(space: Space[Any], sample: Any, rng: np.random.Generator) -> Any:
     return sorted((sample(rng) for _ in range(DRAWS)), key=space.macs_720p)[DRAWS // 2]
 
 
-def _estimate(task: Task, config: SearchConfig, network: Network, latencies: int) -> dict[str, Any]:
+def _estimate(task: Task, config: SearchConfig, network: Network, latencies: int, modelled: bool) -> dict[str, Any]:
     step, score = _seconds_a_step(network, config, task.scale), _seconds_to_score(task, network)
     share = ASSUMED_PIXELS / SCORED_SIDE**2
     shared = shared_plan(config) if STRATEGIES.load(config.strategy).shares_weights else None
@@ -73,6 +74,7 @@ def _estimate(task: Task, config: SearchConfig, network: Network, latencies: int
         f"Timed here and now: {TIMED_STEPS} training steps ({step * 1e3:.0f} ms each) of the typical member, and scoring it on a picture "
         f"of {SCORED_SIDE}×{SCORED_SIDE} ({score:.2f} s). Assumed: {config.val_pictures} pictures of half a megapixel to score on"
         + (f", {LATENCY_S} s for a latency." if latencies else ".")
+        + (" First candidates take longer: an emulator fills the table of operators that latencies are summed up from." if modelled else "")
         + (f" Shared weights: {warmup:.0f} s of warm-up first, then every candidate's part of a generation's training." if shared else "")
         + (f" Mean over the rungs, of which {config.keep:.0%} go on." if config.rungs else "")
         + (" For one worker; more of them share the work out." if config.executor != "inprocess" else "")

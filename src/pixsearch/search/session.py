@@ -25,6 +25,7 @@ from pixsearch.search.deaths import Witness
 from pixsearch.search.engine import Budget, Engine
 from pixsearch.search.evaluators.standalone import StandaloneTraining, proxy_settings, quality_figures
 from pixsearch.search.evaluators.supernet import SharedTraining, shared_plan
+from pixsearch.search.latency import require_targets
 from pixsearch.search.objectives import Objective
 from pixsearch.search.prices import warn_of_prices
 from pixsearch.search.record import Clock, Record
@@ -64,6 +65,7 @@ def search_stage(data: Data, task: Task, config: SearchConfig, stage: Stage, *, 
     space: Space[Any] = SPACES.load(config.space)(task.signature)
     objectives = config.parsed_objectives()
     require_feasible(space, objectives, stream(config.seed, "feasible"))
+    require_targets(objectives)
     with Witness(stage.path) as witness:
         past = read_events(stage.path / "events.jsonl")
         record = Record(past, stage.note, space, objectives, witness=witness, clock=clock)

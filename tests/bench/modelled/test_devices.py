@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -16,6 +19,19 @@ def own(tmp_path, monkeypatch):
 def test_nine_are_shipped_and_every_core_is_among_them():
     assert len(devices()) == 9
     assert {device.core for device in devices().values()} == set(CORES)
+
+
+def test_scales_and_errors_are_those_of_the_comparison():
+    """What `make benchmark-arm-ncnn` recorded."""
+    record = json.loads((Path(__file__).parents[3] / "benchmarks" / "results" / "arm_ncnn.json").read_text())["devices"]
+    assert set(record) == set(devices())
+    for name, device in devices().items():
+        found, wanted = device.validation, record[name]
+        assert device.scale == pytest.approx(wanted["scale"], abs=5e-4)
+        assert found.error_percent == pytest.approx(wanted["error"] * 100, abs=0.05)
+        assert found.left_out_error_percent == pytest.approx(wanted["left_out_error"] * 100, abs=0.05)
+        assert found.spearman == pytest.approx(wanted["spearman"], abs=0.005)
+        assert found.networks == len(wanted["modelled_ms"])
 
 
 def test_a_core_is_no_device_and_a_typing_error_is_told():

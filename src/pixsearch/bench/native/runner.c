@@ -3,9 +3,11 @@
  *     runner LIBRARY MODEL THREADS CPUS [KEY=VALUE...]
  *
  * LIBRARY is libonnxruntime.so, CPUS the processors to keep to (`4-7`, `0,1`, or `-` for any), KEY=VALUE a session's
- * setting. The first line answers {load_ms, runtime_bytes, provider, runtime, inputs, outputs} or {error, at}, where `at` is
- * `machine` or `model`. Then each line on stdin is a request, its words apart by tabs:
+ * setting; `optimized=FILE` keeps the graph that the session makes of the model. The first line answers {load_ms, runtime_bytes,
+ * provider, runtime, inputs, outputs} or {error, at}, where `at` is `machine` or `model`. Then each line on stdin is a request, its
+ * words apart by tabs:
  *
+ *     load MODEL                                takes that model instead: answers as the first line does
  *     input INDEX FILE DIM...                   takes that input from FILE, raw and dense; no answer
  *     run WARMUP COUNT LEAST BOX_S SPREAD       times runs; BOX_S and SPREAD below 0 mean without: {latencies_ms, waited_ms, peak_bytes}
  *     save FILE...                              runs once more, writes output n to the n-th file, raw: {shapes}
@@ -39,6 +41,8 @@ typedef struct {
 } Port;
 
 typedef struct {
+    OrtEnv *env;
+    OrtSessionOptions *options;
     OrtSession *session;
     OrtAllocator *allocator;
     OrtMemoryInfo *memory;
@@ -148,7 +152,8 @@ static int set_options(OrtSessionOptions *options, int threads, char **settings)
         char *value = strchr(*settings, '=');
         if (!value) return blame("a setting has no value", *settings), 0;
         *value++ = 0;
-        ok = fine("a setting", AddSessionConfigEntry()(options, *settings, value));
+        if (!strcmp(*settings, "optimized")) ok = fine("a setting", SetOptimizedModelFilePath()(options, value));
+        else ok = fine("a setting", AddSessionConfigEntry()(options, *settings, value));
     }
     return ok;
 }
@@ -170,16 +175,18 @@ static int read_ports(Model *m) {
     return 1;
 }
 
-static int load(Model *m, const char *path, char **settings, double *load_ms) {
-    OrtEnv *env;
-    OrtSessionOptions *options;
-    if (!fine("environment", CreateEnv()(ORT_LOGGING_ERROR, "pixsearch", &env))) return 0;
-    if (!fine("options", CreateSessionOptions()(&options)) || !set_options(options, m->threads, settings)) return 0;
-    double start = now_ms();
-    if (!fine("model", CreateSession()(env, path, options, &m->session))) return 0;
-    *load_ms = now_ms() - start;
+static int prepare(Model *m, char **settings) {
+    if (!fine("environment", CreateEnv()(ORT_LOGGING_ERROR, "pixsearch", &m->env))) return 0;
+    if (!fine("options", CreateSessionOptions()(&m->options)) || !set_options(m->options, m->threads, settings)) return 0;
     if (!fine("allocator", GetAllocatorWithDefaultOptions()(&m->allocator))) return 0;
-    return fine("memory", CreateCpuMemoryInfo()(ORT_ARENA_ALLOCATOR, ORT_MEM_DEFAULT, &m->memory)) && read_ports(m);
+    return fine("memory", CreateCpuMemoryInfo()(ORT_ARENA_ALLOCATOR, ORT_MEM_DEFAULT, &m->memory));
+}
+
+static int load(Model *m, const char *path, double *load_ms) {
+    double start = now_ms();
+    if (!fine("model", CreateSession()(m->env, path, m->options, &m->session))) return 0;
+    *load_ms = now_ms() - start;
+    return read_ports(m);
 }
 
 static size_t element_bytes(int type) { return type == ORT_FLOAT ? 4 : type == ORT_FLOAT16 ? 2 : type == ORT_UINT8 || type == ORT_INT8 ? 1 : 0; }
@@ -213,6 +220,7 @@ static int run_once(Model *m) {
     const char *in[PORTS], *out[PORTS];
     const OrtValue *values[PORTS];
     OrtValue *results[PORTS] = {0};
+    if (!m->session) return blame("no model is loaded", ""), 0;
     free_outputs(m);
     for (size_t i = 0; i < m->n_in; i++) {
         if (!m->in[i].value) return blame("an input was not given", m->in[i].name), 0;
@@ -310,7 +318,38 @@ static void save(Model *m, char *rest) {
     printf("]}\n");
 }
 
-static void serve(Model *m) {
+static void print_ports(const char *name, const Port *ports, size_t n) {
+    printf(", \"%s\": [", name);
+    for (size_t i = 0; i < n; i++) printf("%s", i ? ", " : ""), print_string(ports[i].name);
+    printf("]");
+}
+
+static void tell_loaded(const Model *m, double load_ms, long long runtime_bytes, const char *version) {
+    char runtime[64];
+    printf("{\"load_ms\": %.6f, \"runtime_bytes\": %lld, \"provider\": \"CPUExecutionProvider\", \"runtime\": ", load_ms, runtime_bytes);
+    snprintf(runtime, sizeof runtime, "onnxruntime %s", version);
+    print_string(runtime);
+    print_ports("inputs", m->in, m->n_in);
+    print_ports("outputs", m->out, m->n_out);
+    printf("}\n");
+    fflush(stdout);
+}
+
+/* load MODEL */
+static void take_model(Model *m, const char *path, const char *version) {
+    double load_ms = 0;
+    free_outputs(m);
+    for (size_t i = 0; i < m->n_in; i++) {
+        if (m->in[i].value) ReleaseValue()(m->in[i].value);
+        free(m->in[i].data);
+        m->in[i] = (Port){0};
+    }
+    m->n_in = m->n_out = 0;
+    if (m->session) ReleaseSession()(m->session), m->session = NULL;
+    if (load(m, path, &load_ms)) tell_loaded(m, load_ms, peak_bytes(), version);
+}
+
+static void serve(Model *m, const char *version) {
     static char line[LINE];
     while (fgets(line, sizeof line, stdin)) {
         line[strcspn(line, "\n")] = 0;
@@ -321,17 +360,12 @@ static void serve(Model *m) {
         if (!fault[0]) {
             if (!strncmp(line, "run\t", 4)) time_runs(m, line + 4);
             else if (!strncmp(line, "save\t", 5)) save(m, line + 5);
+            else if (!strncmp(line, "load\t", 5)) take_model(m, line + 5, version);
             else blame("cannot read the request", line);
         }
         if (fault[0]) print_fault();
         fflush(stdout);
     }
-}
-
-static void print_ports(const char *name, const Port *ports, size_t n) {
-    printf(", \"%s\": [", name);
-    for (size_t i = 0; i < n; i++) printf("%s", i ? ", " : ""), print_string(ports[i].name);
-    printf("]");
 }
 
 int main(int argc, char **argv) {
@@ -341,22 +375,15 @@ int main(int argc, char **argv) {
     m.threads = atoi(argv[3]);
     const char *version = keep_to(argv[4]) ? open_library(argv[1]) : NULL;
     long long runtime_bytes = peak_bytes();
-    if (!version || !load(&m, argv[2], argv + 5, &load_ms)) {
+    if (!version || !prepare(&m, argv + 5) || !load(&m, argv[2], &load_ms)) {
         printf("{\"at\": \"%s\", \"error\": ", version ? "model" : "machine");
         print_string(fault);
         printf("}\n");
         fflush(stdout);
         _exit(0);
     }
-    printf("{\"load_ms\": %.6f, \"runtime_bytes\": %lld, \"provider\": \"CPUExecutionProvider\", \"runtime\": ", load_ms, runtime_bytes);
-    char runtime[64];
-    snprintf(runtime, sizeof runtime, "onnxruntime %s", version);
-    print_string(runtime);
-    print_ports("inputs", m.in, m.n_in);
-    print_ports("outputs", m.out, m.n_out);
-    printf("}\n");
-    fflush(stdout);
-    serve(&m);
+    tell_loaded(&m, load_ms, runtime_bytes, version);
+    serve(&m, version);
     fflush(stdout);
     _exit(0); /* without the library's own end, which may outlast its threads */
 }

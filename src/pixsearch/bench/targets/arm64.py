@@ -96,12 +96,20 @@ class Arm64Target(Target):
 
     def prepare(self, model: Path, threads: int) -> Prepared:
         """Start the emulator and let the runner load `model`."""
-        if threads != 1:
-            raise UsageError(f"`{threads}` threads are asked for, but `arm64` models a single one. Ask for 1.")
+        self._check_threads(threads)
         if not model.is_file():
             raise DataError(f"There is no file `{model}`. Give a model that `pixsearch export` has written.")
         setup.check(self.name)
         return Arm64Prepared(model, self)
+
+    def require(self, threads: int) -> None:
+        """One thread, and every piece of the emulator."""
+        self._check_threads(threads)
+        setup.check(self.name)
+
+    def _check_threads(self, threads: int) -> None:
+        if threads != 1:
+            raise UsageError(f"`{threads}` threads are asked for, but `arm64` models a single one. Ask for 1.")
 
 
 class Emulator(Carrier):

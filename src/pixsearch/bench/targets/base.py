@@ -142,6 +142,10 @@ class Target(ABC):
         """How a modelled latency comes about and what that was tried on; empty where latency is clocked."""
         return ""
 
+    def require(self, threads: int) -> None:
+        """Raise what `prepare` would for want of tools or threads, before there is a model; by default nothing is looked at."""
+        del threads
+
     @abstractmethod
     def prepare(self, model: Path, threads: int) -> Prepared:
         """Load the ONNX file at `model` for `threads` threads.

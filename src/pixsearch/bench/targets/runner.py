@@ -79,9 +79,16 @@ class RunnerPrepared(Prepared):
         reason = self._loaded.get("error")
         if reason is None:
             return
-        if self._loaded["at"] == "machine":
+        if self._loaded.get("at") == "machine":
             raise MachineError(f"`{self._model.name}` could not be run on the target ({_brief(reason)}).")
         raise DataError(f"`{self._model}` cannot be loaded by ONNX Runtime on the target ({_brief(reason)}). Export it again.")
+
+    def load(self, model: Path) -> None:
+        """Go on with another model in the same process; `DataError` when the runtime cannot load it."""
+        self._model = model
+        self._carrier.push(model, "model.onnx")
+        self._loaded = self._alive().ask(_line("load", self._carrier.place("model.onnx")), self.load_timeout_s)
+        self._check_loaded()
 
     def run(self, inputs: Mapping[str, Planes] | None, repeat: Repeat, *, want_outputs: bool = False) -> Measurement:
         """Hand `inputs` over as files, wait for the timings."""

@@ -6,11 +6,10 @@ import gc
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from pixsearch.bench.measure import measure_latency
 from pixsearch.bench.spec import LatencySpec
+from pixsearch.card import ModelCard
 from pixsearch.export.config import ExportConfig
 from pixsearch.export.half import to_half
 from pixsearch.export.onnx import export_float, read_model, write_model
@@ -22,6 +21,7 @@ from pixsearch.rng import derive
 from pixsearch.search.bounds import closed_form
 from pixsearch.search.config import SearchConfig
 from pixsearch.search.evaluators.base import Evaluator, RecordedLatency
+from pixsearch.search.latency import latency_of
 from pixsearch.search.objectives import Objective, violation
 from pixsearch.search.scored import Fidelity, Scored
 from pixsearch.search.windows import Selection
@@ -85,15 +85,18 @@ class StandaloneTraining(Evaluator):
     def _measure(self, genotype: Any, spec: LatencySpec) -> float:
         network = deploy(self._network(genotype, "none"))
         card = make_card(network, name=genotype.id, stage="candidate", training={})
-        with TemporaryDirectory(prefix="pixsearch-") as folder:
-            path = export_float(network, card, Path(folder) / "float.onnx")
-            if spec.precision in ("int8", "a16w8"):  # ranges and weights do not change how long it takes: any few pictures will do
-                calibration = self.val.first(CALIBRATION_PICTURES).as_cache()
-                small, task, config = Path(folder) / "small.onnx", task_for(card.signature), ExportConfig(int8=True)
-                path = quantize(path, card, calibration, task, small, config, spec.precision, fitted=False)
-            elif spec.precision == "fp16":
-                write_model(to_half(read_model(path)), card.with_(precision="fp16"), path)
-            return measure_latency(path, spec)
+        return latency_of(network, card, spec, partial(self._write, network, card, spec.precision))
+
+    def _write(self, network: Network, card: ModelCard, precision: str, folder: Path) -> Path:
+        """The file to measure."""
+        path = export_float(network, card, folder / "float.onnx")
+        if precision in ("int8", "a16w8"):  # ranges and weights do not change how long it takes: any few pictures will do
+            calibration = self.val.first(CALIBRATION_PICTURES).as_cache()
+            small, task, config = folder / "small.onnx", task_for(card.signature), ExportConfig(int8=True)
+            return quantize(path, card, calibration, task, small, config, precision, fitted=False)
+        if precision == "fp16":
+            write_model(to_half(read_model(path)), card.with_(precision="fp16"), path)
+        return path
 
     def _network(self, genotype: Any, branches: Branches) -> Network:
         return build(genotype, self.task.signature, branches=branches, seed=derive(self.seed, "weights", genotype.id) % 2**31)
