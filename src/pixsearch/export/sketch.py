@@ -18,7 +18,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from pixsearch.export.onnx import OPSET
-from pixsearch.nn import mobile
+from pixsearch.nn import body
 from pixsearch.nn.build import Network
 from pixsearch.signature import Port, Signature
 from pixsearch.space.cost import BICUBIC
@@ -30,14 +30,16 @@ class _Tracer(fx.Tracer):
     """Stops at layers, at the global skips and at space-to-depth, which look at sizes that are not known yet."""
 
     def __init__(self) -> None:
-        super().__init__(autowrap_functions=(mobile.fold,))
+        super().__init__(autowrap_functions=(body.fold,))
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, mobile.Nearest | mobile.Bicubic) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, body.Nearest | body.Bicubic) or super().is_leaf_module(m, module_qualified_name)
 
 
 def sketch(network: Network) -> onnx.ModelProto | None:
     """The float graph of the deploy form `network` for any height and width; None when it holds something that is not known here."""
+    if network.signature.state:
+        return None
     try:
         traced = _Tracer().trace(network.body)
         return _Sketch(network).draw(traced)
@@ -134,7 +136,7 @@ def _prelu(s: _Sketch, module: nn.PReLU, x: str) -> str:
     return s.add("PRelu", [x, s.weight(module.weight[None, :, None, None])], s.channels[x])
 
 
-def _bicubic(s: _Sketch, skip: mobile.Bicubic, x: str) -> str:
+def _bicubic(s: _Sketch, skip: body.Bicubic, x: str) -> str:
     if s.channels[x] != skip.channels:
         raise _UnknownPartError("a slice of the input")
     border = BICUBIC
@@ -143,7 +145,7 @@ def _bicubic(s: _Sketch, skip: mobile.Bicubic, x: str) -> str:
     return _conv(s, [padded, s.weight(skip.kernel)], skip.kernel, **steps)
 
 
-def _nearest(s: _Sketch, skip: mobile.Nearest, x: str) -> str:
+def _nearest(s: _Sketch, skip: body.Nearest, x: str) -> str:
     channels = s.channels[x]
     if skip.sources == list(range(channels)) or (channels == 1 and set(skip.sources) == {0}):
         return x
@@ -172,11 +174,11 @@ _MODULES: dict[type[nn.Module], Callable[..., str]] = {
     nn.LeakyReLU: lambda s, leaky, x: s.add("LeakyRelu", [x], s.channels[x], alpha=leaky.negative_slope),
     nn.PReLU: _prelu,
     nn.Hardswish: lambda s, _hardswish, x: s.add("HardSwish", [x], s.channels[x]),
-    mobile.Bicubic: _bicubic,
-    mobile.Nearest: _nearest,
+    body.Bicubic: _bicubic,
+    body.Nearest: _nearest,
 }
 _FUNCTIONS: dict[Any, Callable[..., str]] = {
     operator.add: _add,
     F.pixel_shuffle: _pixel_shuffle,
-    mobile.fold: _fold,
+    body.fold: _fold,
 }
