@@ -64,6 +64,7 @@ SPACES = Registry(
     "space",
     {
         "mobile": "pixsearch.space.mobile:MobileSpace",
+        "mobile-dynamic": "pixsearch.space.mobile:DynamicMobileSpace",
         "erdb": "pixsearch.space.erdb:ErdbSpace",
         "reference": "pixsearch.space.reference:ReferenceSpace",
     },

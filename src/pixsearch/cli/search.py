@@ -24,7 +24,12 @@ def search(
         str | None,
         typer.Option("--strategy", help="nsga2, random, esr-ea (guided by credits of blocks) or cars (candidates share weights)."),
     ] = None,
-    space: Annotated[str | None, typer.Option("--space", help="The family of architectures: mobile or erdb.")] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            "--space", help="The family of architectures: mobile, mobile-dynamic (with kernels that adapt to the picture) or erdb."
+        ),
+    ] = None,
     objective: Annotated[
         list[str] | None,
         typer.Option(

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixsearch.errors import DataError, UsageError
+from pixsearch.nn.dynamic import Asks, DynamicLayer, Predictor
 from pixsearch.nn.ops import build_layer, start
 from pixsearch.nn.reparam import Branches, convolution
 from pixsearch.signature import Signature
-from pixsearch.space.chain import MobileGenotype, block, input_widths, nearest_sources
-from pixsearch.space.cost import BICUBIC, has_bicubic, tail
+from pixsearch.space.chain import DYNAMIC, MobileGenotype, block, first_dynamic, input_widths, nearest_sources
+from pixsearch.space.cost import BICUBIC, convolutions, has_bicubic, tail
 
 QUIET = 0.01  # how loud the tail starts: the untrained network is close to its global skip
 
@@ -80,11 +81,14 @@ class Chain(nn.Module):
             build_layer(layer, inputs, branches, first=number == 0)
             for number, (layer, inputs) in enumerate(zip(genotype.layers, widths, strict=False))
         )
+        first = first_dynamic(genotype)
+        self.static = len(self.layers) if first is None else first
         last = tail(genotype, signature)
         self.tail = convolution(last.inputs, last.outputs, last.kernel, branches, identity=False)
         start(self.tail, QUIET)
         self.bicubic = Bicubic(signature, self.block) if has_bicubic(genotype, signature) else None
         self.nearest = None if self.bicubic else Nearest(signature, self.block)
+        self.predictor = build_predictor(genotype, signature)
 
     def forward(self, x: Tensor) -> Tensor:
         """Behind a space-to-depth head the layers run at half the size; `DataError` for sizes that do not halve."""
@@ -98,10 +102,19 @@ class Chain(nn.Module):
 
     def features(self, folded: Tensor) -> Tensor:
         """What the tail sees: (N, width, H, W), at half the size behind a space-to-depth head."""
-        out = folded
-        for layer in self.layers:
-            out = layer(out)
+        out = self.stem(folded)
+        if self.predictor is None:
+            return out
+        shares = iter(self.predictor(out))
+        for layer in self.layers[self.static :]:
+            out = layer(out, next(shares)) if isinstance(layer, DynamicLayer) else layer(out)
         return out
+
+    def stem(self, folded: Tensor) -> Tensor:
+        """What the predictor sees: the output of the layers before the first dynamic one; of a static chain that of all."""
+        for layer in self.layers[: self.static]:
+            folded = layer(folded)
+        return folded
 
     def skip(self, x: Tensor, folded: Tensor) -> Tensor:
         """What is added to the tail's output, channels in the order pixel-shuffle takes them; one channel stands for all."""
@@ -111,6 +124,19 @@ class Chain(nn.Module):
         assert self.nearest is not None
         repeated: Tensor = self.nearest(folded)
         return repeated
+
+
+def build_predictor(genotype: MobileGenotype, signature: Signature) -> Predictor | None:
+    """The coefficient predictor of a chain, freshly drawn; None for a static one."""
+    first, widths = first_dynamic(genotype), input_widths(genotype, signature)
+    if first is None:
+        return None
+    convs = [convolutions(layer, inputs)[0] for layer, inputs in zip(genotype.layers, widths, strict=False) if layer.op in DYNAMIC]
+    attentions = [layer.attention for layer in genotype.layers if layer.op in DYNAMIC]
+    asked = [Asks(conv.outputs, conv.experts, attention) for conv, attention in zip(convs, attentions, strict=True)]
+    predictor = Predictor(widths[first], asked)
+    predictor.start()
+    return predictor
 
 
 def fold(x: Tensor) -> Tensor:

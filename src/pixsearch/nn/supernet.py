@@ -22,7 +22,7 @@ from pixsearch.nn.build import Network, build
 from pixsearch.nn.ops import build_layer
 from pixsearch.nn.reparam import Branches, EdgeBlock, Folded, LinearBlock
 from pixsearch.signature import Signature
-from pixsearch.space.chain import HEADS, OPS, Layer, MobileGenotype, first_width
+from pixsearch.space.chain import HEADS, OPS, Layer, MobileGenotype, first_dynamic, first_width
 from pixsearch.space.vary import Limits
 
 
@@ -66,6 +66,8 @@ class Supernet:
         """The member's network in its training form, with layers of no account and a quiet tail, alike for all of one shape."""
         if genotype.space != "mobile":
             raise UsageError(f"Weights are shared within the space `mobile` alone, not `{genotype.space}`. Choose another strategy.")
+        if first_dynamic(genotype) is not None:
+            raise UsageError(f"Weights are shared by static operators alone, and `{genotype.id}` is dynamic. Choose another strategy.")
         return build(genotype, self.signature, branches=self.branches)
 
     def parts(self, network: Network) -> list[Part]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pixsearch.signature import Signature
-from pixsearch.space.chain import Layer, MobileGenotype, block, first_width, input_widths, nearest_sources
-from pixsearch.space.cost import BICUBIC, convolutions, has_bicubic, tail
+from pixsearch.space.chain import Layer, MobileGenotype, block, first_dynamic, first_width, input_widths, nearest_sources
+from pixsearch.space.cost import BICUBIC, convolutions, has_bicubic, predictor, tail
 
 
 @dataclass
@@ -47,14 +47,16 @@ def peak_values(genotype: MobileGenotype, signature: Signature, height: int, wid
 
     While an operator runs, its inputs, its output and whatever a later operator still reads (the input for the global
     skip, a block's input for its residual) are alive. Activations and additions write over an operand, as fused
-    kernels do; space-to-depth, pixel-shuffle, padding and repeating copy. Weights do not count.
+    kernels do; space-to-depth, pixel-shuffle, padding and repeating copy. Weights do not count, but for kernels that are computed.
     """
     tape, pixels = Tape(), height * width // block(genotype) ** 2
     source = tape.run([], signature.in_channels * height * width)
     folded = source if block(genotype) == 1 else tape.run([source], tape.sizes[source])
-    current = folded
-    for layer, inputs in zip(genotype.layers, input_widths(genotype, signature), strict=False):
-        current = _run_layer(tape, layer, inputs, current, pixels)
+    current, coefficients, first = folded, None, first_dynamic(genotype)
+    for place, (layer, inputs) in enumerate(zip(genotype.layers, input_widths(genotype, signature), strict=False)):
+        if place == first:
+            coefficients = _run_predictor(tape, genotype, signature, current)
+        current = _run_layer(tape, layer, inputs, current, coefficients, pixels)
     current = tape.run([current], tail(genotype, signature).outputs * pixels)
     if has_bicubic(genotype, signature):
         padded = tape.run([source], signature.out_channels * (height + 2 * BICUBIC) * (width + 2 * BICUBIC))
@@ -67,10 +69,18 @@ def peak_values(genotype: MobileGenotype, signature: Signature, height: int, wid
     return tape.peak()
 
 
-def _run_layer(tape: Tape, layer: Layer, inputs: int, source: int, pixels: int) -> int:
+def _run_predictor(tape: Tape, genotype: MobileGenotype, signature: Signature, source: int) -> int:
+    """The means of all channels, and the coefficients."""
+    predicted = predictor(genotype, signature)
+    assert predicted is not None
+    return tape.run([tape.run([source], predicted.inputs)], predicted.outputs)
+
+
+def _run_layer(tape: Tape, layer: Layer, inputs: int, source: int, coefficients: int | None, pixels: int) -> int:
     current = source
     for conv in convolutions(layer, inputs):
-        current = tape.run([current], conv.outputs * pixels)
+        kernel = [] if not conv.experts or coefficients is None else [tape.run([coefficients], conv.weights)]
+        current = tape.run([current, *kernel], conv.outputs * pixels)
     return tape.run_in_place([source, current]) if layer.residual else current
 
 

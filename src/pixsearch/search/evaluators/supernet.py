@@ -27,6 +27,7 @@ from pixsearch.search.objectives import growth
 from pixsearch.search.record import Clock
 from pixsearch.search.scored import Fidelity
 from pixsearch.search.strategies.base import Sampler
+from pixsearch.space.chain import OPS
 from pixsearch.space.mobile import MobileSpace
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.compute import choose
@@ -92,6 +93,8 @@ class SharedTraining(StandaloneTraining):
         self.compute = choose(self.settings)
         if not isinstance(self.space, MobileSpace):
             raise UsageError(f"Weights are shared within the space `mobile` alone, not `{self.space.name}`. Choose another strategy.")
+        if not set(self.space.limits.ops) <= set(OPS):
+            raise UsageError("Weights are shared by static operators alone. Search `mobile-dynamic` with another strategy, as `nsga2`.")
         seed = derive(self.seed, "supernet") % 2**31
         supernet = Supernet(self.task.signature, branches=self.settings.branches, limits=self.space.limits, seed=seed)
         self.shared = SharedWeights(supernet, self.compute, decay=DECAY)
