@@ -19,7 +19,7 @@ PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-denoise demo-video targets test check format search train prune export bench report clean \
 	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-guidance benchmark-vega benchmark-quantization benchmark-demo benchmark-workers \
-	benchmark-ranking benchmark-video benchmark-arm-ncnn benchmark-arm benchmark-arm-costs
+	benchmark-ranking benchmark-video benchmark-dynamic benchmark-arm-ncnn benchmark-arm benchmark-arm-costs
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -113,6 +113,9 @@ benchmark-ranking: setup  ## Do shared weights rank networks of one cost (DATA=.
 
 benchmark-video: setup  ## What other frames are worth: stacked and recurrent against one frame (DATA=..., VAL=...: clips); resumes row by row
 	$(BIN)/python benchmarks/video_quality.py --data $(DATA) --val $(VAL)
+
+benchmark-dynamic: setup  ## Networks with kernels that adapt to the picture beside their static twins (DATA=..., SETS=...); resumes row by row
+	$(BIN)/python benchmarks/dynamic_kernels.py --data $(DATA) --sets $(SETS)
 
 benchmark-arm-ncnn: targets  ## Modelled against published latency: nine networks on nine boards and phones (NCNN=its networks); resumes row by row
 	$(BIN)/python benchmarks/arm_ncnn.py --params $(NCNN)

@@ -15,6 +15,13 @@ IOS = ("float", "uint8-nhwc")
 """What an exported file can take and give; `ModelCard` says what each means."""
 
 
+STATISTICS = "statistics"
+"""The tensor of an exported file that holds the means over the picture which its coefficients are predicted from, (1, C)."""
+
+DYNAMICS = ("", "kernel", "feature", "static")
+"""The forms that kernels which adapt to the picture are exported in; `ModelCard` says what each means."""
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """All that is said about a model beside its weights.
@@ -26,6 +33,9 @@ class ModelCard:
     `calibration` are the records of how the weights and the quantization came to be; a model that was trained for int8 has its
     scheme and ranges in `calibration`. Of an exported file, `io` is what it takes and gives: `float` planes (N, C, H, W), or
     `uint8-nhwc` samples (N, H, W, C), 255 for a port's upper end; `shape` is the one (height, width) it takes, None for any.
+    `dynamic` is the form of its dynamic layers: `kernel` computes one kernel for each picture, `feature` runs all experts and blends
+    what they give, and `static` has coefficients fixed to their mean; empty for a network without such layers. In the first two
+    every pixel depends on the whole picture, through the tensor `STATISTICS` alone.
     """
 
     name: str
@@ -41,6 +51,7 @@ class ModelCard:
     calibration: dict[str, Any] = field(default_factory=dict)
     io: str = IOS[0]
     shape: tuple[int, int] | None = None
+    dynamic: str = ""
 
     def _check(self) -> None:
         """Refuse values that nothing downstream could work with; raises ValueError."""
@@ -60,6 +71,8 @@ class ModelCard:
                 raise ValueError(f"`{name}` is {getattr(self, name)!r}")
         if self.io not in IOS:
             raise ValueError(f"`io` is {self.io!r}")
+        if self.dynamic not in DYNAMICS:
+            raise ValueError(f"`dynamic` is {self.dynamic!r}")
         if self.shape is not None and not (len(self.shape) == 2 and all(type(side) is int and side > 0 for side in self.shape)):
             raise ValueError(f"`shape` is {self.shape!r}")
 
@@ -71,9 +84,15 @@ class ModelCard:
 
     @property
     def form(self) -> list[str]:
-        """What sets an exported file apart from the plain one of its precision: `uint8-nhwc`, `360x640` (height first)."""
+        """What sets an exported file apart from the plain one of its precision: `feature`, `uint8-nhwc`, `360x640` (height first)."""
+        dynamic = [] if self.dynamic in DYNAMICS[:2] else [self.dynamic]
         shape = [] if self.shape is None else [f"{self.shape[0]}x{self.shape[1]}"]
-        return [*([] if self.io == IOS[0] else [self.io]), *shape]
+        return [*dynamic, *([] if self.io == IOS[0] else [self.io]), *shape]
+
+    @property
+    def sees_whole(self) -> bool:
+        """Whether every pixel of its output depends on the whole picture."""
+        return self.dynamic in ("kernel", "feature")
 
     @property
     def later_stages(self) -> list[str]:

@@ -67,6 +67,7 @@ SPACES = Registry(
     {
         "mobile": "pixsearch.space.mobile:MobileSpace",
         "cell": "pixsearch.space.cell:CellSpace",
+        "mobile-dynamic": "pixsearch.space.mobile:DynamicMobileSpace",
         "erdb": "pixsearch.space.erdb:ErdbSpace",
         "video": "pixsearch.space.video:VideoSpace",
         "reference": "pixsearch.space.reference:ReferenceSpace",

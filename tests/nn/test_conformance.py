@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pixsearch.nn.build import Network, build, deploy
 from pixsearch.nn.cost import count_macs, count_params
+from pixsearch.nn.dynamic import predictors
 from pixsearch.registry import SPACES
 from pixsearch.signature import Port, Signature
 from pixsearch.space.base import Space
@@ -63,7 +64,7 @@ class TestNetworks:
         for genotype in members(space, 25):
             network, up = build(genotype, space.signature), space.signature.scale**2
             for height, width in [(6, 10), (18, 8)]:
-                closed = space.macs_per_pixel(genotype) * height * width * up
+                closed = space.macs_per_pixel(genotype) * height * width * up + space.macs_per_picture(genotype)
                 assert closed == pytest.approx(round(closed), rel=1e-12)  # scale 3 divides by 9
                 assert count_macs(network, height, width) == round(closed)
             assert count_params(network) == space.params(genotype)
@@ -112,7 +113,9 @@ class TestNetworks:
 
 
 def reach(network: Network, x: Tensor, at: int) -> int:
-    """How far from the input pixel (at, at) the outputs lie that it changes, in input pixels."""
+    """How far from the input pixel (at, at) the outputs lie that it changes, in input pixels; coefficients stay."""
+    for predictor in predictors(network):
+        predictor.statistics = torch.rand(1, predictor.linear.in_features, dtype=x.dtype)
     other = x.clone()
     other[:, :, at, at] += 1.0
     with torch.no_grad():
@@ -125,7 +128,7 @@ def reach(network: Network, x: Tensor, at: int) -> int:
 class Trace(TorchDispatchMode):
     """Every operator of a forward pass, what it reads and writes; activations and sums write over an operand unless it is read later."""
 
-    IN_PLACE = ("relu", "leaky_relu", "_prelu_kernel", "hardswish", "hardtanh", "tanh", "add")
+    IN_PLACE = ("relu", "leaky_relu", "_prelu_kernel", "hardswish", "hardtanh", "tanh", "add", "sigmoid", "_softmax")
 
     def __init__(self, arrays: list[Tensor]) -> None:
         super().__init__()

@@ -10,8 +10,8 @@ import pytest
 
 from pixsearch.errors import DataError
 from pixsearch.signature import Port, Signature
-from pixsearch.space.chain import ACTS, HEADS, OPS, SKIPS, TAILS
-from pixsearch.space.mobile import Layer, MobileGenotype, MobileSpace
+from pixsearch.space.chain import ACTS, ATTENTIONS, DYNAMIC, EXPERTS, HEADS, OPS, SKIPS, TAILS, frozen
+from pixsearch.space.mobile import DynamicMobileSpace, Layer, MobileGenotype, MobileSpace
 from pixsearch.space.vary import Limits
 
 
@@ -73,6 +73,51 @@ def test_sampling_reaches_every_operator_and_depth():
     assert {len(genotype.layers) for genotype in seen} == set(range(1, 13))
 
 
+class TestDynamicOperators:
+    def test_they_are_drawn_when_asked_for_alone(self):
+        seen = {}
+        for kind in (MobileSpace, DynamicMobileSpace):
+            space, rng = kind(signature()), np.random.default_rng(0)
+            genotype = space.smallest()
+            walk = [genotype := space.mutate(genotype, rng) for _ in range(3000)]
+            seen[kind] = {layer for genotype in walk for layer in genotype.layers}
+        assert {layer.op for layer in seen[MobileSpace]} == set(OPS)
+        dynamic = {layer for layer in seen[DynamicMobileSpace] if layer.op in DYNAMIC}
+        assert {(layer.op, layer.experts, layer.attention) for layer in dynamic} == set(product(DYNAMIC, EXPERTS, ATTENTIONS))
+
+    def test_the_size_of_the_space_counts_them(self):
+        class TinyDynamic(DynamicMobileSpace):
+            limits: ClassVar[Limits] = Limits(depth=(1, 1), width=(4, 5), hidden=(4, 5), ops=("conv3", *DYNAMIC))
+
+        space = TinyDynamic(signature(1))
+        dynamic = [
+            layer(op, width, act, experts=experts, attention=attention)
+            for op, width, act, experts, attention in product(DYNAMIC, (4, 5), ACTS, EXPERTS, ATTENTIONS)
+        ]
+        plain = [layer("conv3", width, act) for width, act in product((4, 5), ACTS)]
+        found = {space.parse({"layers": [one], "head": head}) for one in plain + dynamic for head in HEADS}
+        assert len(found) * len(TAILS) == space.size()
+
+    def test_the_plain_space_reads_them(self):
+        genes = {"layers": [layer(), layer("dynconv3", experts=4)]}
+        assert MobileSpace(signature()).parse(genes) == DynamicMobileSpace(signature()).parse(genes)
+
+    def test_costs_are_counted_as_executed(self):
+        space = MobileSpace(signature())
+        static = space.parse({"layers": [layer("conv3", 16), layer("conv3", 16)]})
+        dynamic = space.parse({"layers": [layer("conv3", 16), layer("dynconv3", 16, experts=6)]})
+        assert frozen(dynamic) == static
+        assert space.macs_per_pixel(dynamic) == space.macs_per_pixel(static)
+        assert space.macs_per_picture(dynamic) == 16 * 16 * 6 + 6 * 16 * 16 * 9
+        assert space.params(dynamic) - space.params(static) == 5 * 16 * 16 * 9 + (16 + 1) * 16 * 6
+        assert space.macs_per_picture(static) == 0
+
+    def test_genes_of_a_dynamic_layer_mean_nothing_elsewhere(self):
+        space = MobileSpace(signature())
+        assert space.parse({"layers": [layer(experts=4, attention="softmax")]}) == space.parse({"layers": [layer()]})
+        assert space.parse({"layers": [layer("dynconv3", experts=4)]}).layers[0].attention == "sigmoid"
+
+
 class TestCanonicalForm:
     def test_layers_that_compute_nothing_are_dropped(self):
         space = MobileSpace(signature())
@@ -115,6 +160,9 @@ WRONG = [
     ({"layers": [layer(width=0)]}, r"`layers\[0\].width` is `0`"),
     ({"layers": [layer(width=True)]}, r"`layers\[0\].width` is `True`"),
     ({"layers": [layer(width=8.0)]}, r"`layers\[0\].width` is `8.0`"),
+    ({"layers": [layer("dynconv3")]}, r"`layers\[0\].experts` is `None`"),
+    ({"layers": [layer("dyndw3", experts=3)]}, r"`layers\[0\].experts` is `3`"),
+    ({"layers": [layer("dyndw3", experts=4, attention="relu")]}, r"`layers\[0\].attention` is `relu`"),
     ({"layers": [layer(act="swish")]}, r"`layers\[0\].act` is `swish`"),
     ({"layers": [layer("ib3")]}, r"`layers\[0\].hidden` is `None`"),
     ({"layers": [layer("ib3", hidden=8, residual=1)]}, r"`layers\[0\].residual` is `1`"),

@@ -29,6 +29,12 @@ def export(
     io: Annotated[
         str | None, typer.Option("--io", metavar="float|uint8-nhwc", help="Planes of floats, or 8-bit camera buffers, in and out.")
     ] = None,
+    dynamic: Annotated[
+        str | None,
+        typer.Option(
+            "--dynamic", metavar="kernel|feature|static", help="Kernels that adapt to the picture: computed (default), blended, or fixed."
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Say node by node which provider of a phone takes the files; also of ONNX files that are there.")
     ] = False,
@@ -49,6 +55,9 @@ def export(
 
     --for portable stores int8 as every phone runtime takes it, with the same bits everywhere; arm as ARM processors are fastest
     in; nnapi and x86 as those are.
+
+    A network whose kernels adapt to the picture is written with computed kernels, the fastest form; --dynamic feature runs all experts,
+    for runtimes that take constant kernels alone, at as many times the cost; static fixes what adapts to its mean over the photos.
 
     Exit code 5 when a gate is missed: float parity of 1e-5, or the int8 loss in dB on photos held out of the calibration; then
     a table says which layer costs what.
@@ -73,6 +82,7 @@ def export(
             scheme=scheme,
             shapes=shape or None,
             io=io,
+            dynamic=dynamic,
             check=check or None,
             nnapi_level=nnapi_level,
             calibrate=calibrate,

@@ -272,7 +272,7 @@ def export_stage(settings: Settings, launch: Launch, models: list[Path] | None) 
     found = find_models(models or [])
     launch = launch.within(run_of(found[0]))
     asked = settings["export"]
-    if (asked.get("int8") or asked.get("a16w8")) and not asked.get("calibrate"):
+    if (asked.get("int8") or asked.get("a16w8") or asked.get("dynamic") == "static") and not asked.get("calibrate"):
         photos = trained_on(found[-1], {"data": {}})["data"].get("photos")
         settings = merge(settings, {"export": {"calibrate": photos}})
     job = launch.settle(jobs.ExportJob, "export", {**settings, "models": found})

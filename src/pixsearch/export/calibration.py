@@ -36,7 +36,7 @@ class Calibration:
         return self.ranges is self.held_out
 
 
-def open_calibration(config: ExportConfig, task: Task, note: Note, *, own_ranges: bool = False) -> Calibration:
+def open_calibration(config: ExportConfig, task: Task, note: Note, *, own_ranges: bool = False, what: str = "int8") -> Calibration:
     """A seeded choice of the usable photos of `config.calibrate`; near-duplicates never stand on both sides.
 
     Tells `note` two events `photos`, of role `calibrate` and `measure int8 on`, and a `warning` when all photos are
@@ -44,7 +44,7 @@ def open_calibration(config: ExportConfig, task: Task, note: Note, *, own_ranges
     is usable. With `own_ranges`, for a model that brings its ranges, all photos serve to measure.
     """
     if not config.calibrate:
-        raise UsageError("int8 needs photos to take its ranges from. Name some with `--calibrate PHOTOS`.")
+        raise UsageError(f"{what} needs photos to take its ranges from. Name some with `--calibrate PHOTOS`.")
     folder = config.cache or default_cache_folder()
     found = scan_for(task, config.calibrate, reduce=config.reduce, memo=folder, note=note).require()
     if own_ranges:

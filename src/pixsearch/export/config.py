@@ -21,6 +21,10 @@ class ExportConfig(Config):
     take and give: `float` planes, or `uint8-nhwc` camera buffers. For each of `shapes` (`360x640`: height and width of the input, in
     the order of a tensor's axes) a file that takes this one alone is written beside the one for any size.
 
+    `dynamic` is the form of kernels that adapt to the picture: `kernel` computes them once a picture; `feature` runs every expert and
+    blends what they give, for runtimes that want constant kernels, at as many times the cost; `static` fixes coefficients to their mean
+    over the photos of `calibrate`. It changes nothing in a network without such kernels.
+
     `check` judges every file node by node for the providers of phones, NNAPI at the feature level `nnapi_level`.
 
     `calibrate` holds photos (folders or files) from which the ranges of int8 are taken; a share of them, whole groups of
@@ -35,6 +39,7 @@ class ExportConfig(Config):
     int8_of: Literal["last", "all"] = "last"
     io: Literal["float", "uint8-nhwc"] = "float"
     shapes: tuple[str, ...] = ()
+    dynamic: Literal["kernel", "feature", "static"] = "kernel"
     check: bool = False
     nnapi_level: int = Field(default=LEVEL, ge=27, le=1_000_008)
     calibrate: tuple[Path, ...] = ()
@@ -61,7 +66,7 @@ class ExportConfig(Config):
 
     @property
     def measures(self) -> bool:
-        """Whether photos are needed, to take ranges from and to measure a loss on."""
-        return self.int8 or self.a16w8
+        """Whether photos are needed to take ranges from and to measure a loss on."""
+        return self.int8 or self.a16w8 or self.dynamic == "static"
 
     may_change: ClassVar[frozenset[str]] = frozenset({"cache"})

@@ -54,6 +54,8 @@ def _pair(graph: Graph, first: onnx.NodeProto) -> tuple[onnx.NodeProto, onnx.Nod
     if tensor == graph.output or len(readers) != 1 or readers[0].op_type not in ("Conv", "ConvTranspose"):
         return None
     second = readers[0]
+    if not (graph.is_constant(first.input[1]) and graph.is_constant(second.input[1])):
+        return None
     channels = graph.constant(first.input[1]).shape[0]
     simple = all(_is_own(graph, node) and (attribute(node, "group", 1) == 1 or _is_depthwise(graph, node)) for node in (first, second))
     return (first, second) if simple and channels > 1 else None

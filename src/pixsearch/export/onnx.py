@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from pixsearch import __version__
-from pixsearch.card import KEY, ModelCard
+from pixsearch.card import KEY, STATISTICS, ModelCard
 from pixsearch.errors import DataError
 from pixsearch.rundir import write_atomic
 from pixsearch.signature import NEXT, Signature
@@ -136,6 +136,8 @@ def _space_to_depth(image: Any, downscale_factor: int) -> Any:
 def _cleaned(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
     """Without the exporter's notes (stack traces with paths of this machine, inferred shapes), and with plain names of axes."""
     graph = model.graph
+    if card.sees_whole:
+        _name_statistics(graph)
     del graph.value_info[:], graph.metadata_props[:], model.metadata_props[:], model.functions[:]
     graph.name, graph.doc_string, model.doc_string = card.name, "", ""
     for item in (*graph.node, *graph.input, *graph.output, *graph.initializer):
@@ -151,6 +153,17 @@ def _axes_of(name: str, signature: Signature) -> tuple[str, str]:
     if name.removeprefix(NEXT) in {port.name for port in signature.state}:
         return "state_height", "state_width"
     return ("output_height", "output_width") if name == signature.output.name else ("height", "width")
+
+
+def _name_statistics(graph: onnx.GraphProto) -> None:
+    """Call the means that coefficients are predicted from `STATISTICS`: there the graph can be cut."""
+    found = [node for node in graph.node if node.op_type == "ReduceMean"]
+    if len(found) != 1:
+        raise RuntimeError(f"A dynamic network has one mean over the picture, and its graph {len(found)}.")
+    old = found[0].output[0]
+    for node in graph.node:
+        node.input[:] = [STATISTICS if name == old else name for name in node.input]
+    found[0].output[0] = STATISTICS
 
 
 def _name_axes(port: onnx.ValueInfoProto, height: str, width: str) -> None:

@@ -62,9 +62,9 @@ def refit(model: onnx.ModelProto, crops: Sequence[Feeds], ranges: Mapping[str, R
 
 
 def _takes_part(graph: Graph, node: onnx.NodeProto) -> bool:
-    """Whether it is a convolution of stride 1 with weights that no other node uses."""
+    """Whether it is a convolution of stride 1 with constant weights that no other node uses."""
     plain = set(attribute(node, "strides", [1, 1])) == {1} and attribute(node, "auto_pad", b"NOTSET") == b"NOTSET"
-    return node.op_type == "Conv" and plain and all(len(graph.readers(name)) == 1 for name in node.input[1:])
+    return node.op_type == "Conv" and plain and all(graph.is_constant(name) and len(graph.readers(name)) == 1 for name in node.input[1:])
 
 
 def _pixels(outputs: int, unknowns: int) -> int:

@@ -16,6 +16,7 @@ from pixsearch.card import ModelCard
 from pixsearch.errors import GateError, UsageError
 from pixsearch.export.calibration import Calibration, open_calibration
 from pixsearch.export.config import ExportConfig
+from pixsearch.export.dynamic import as_features, as_static
 from pixsearch.export.half import to_half
 from pixsearch.export.onnx import export_float, read_model, write_model
 from pixsearch.export.parity import HALF_A_LEVEL, LARGEST_ERROR, Int8Parity, Sizes, check_float, check_int8, check_shape
@@ -62,7 +63,7 @@ def export_stage(models: list[Path], config: ExportConfig, stage: Stage) -> list
     Doing it again, after a crash, gives the same files. Returns the files, those of a model together.
     """
     begun = time.monotonic()
-    sources = [Source(path, *load_deployed(path)) for path in models]
+    sources = [_in_form(Source(path, *load_deployed(path)), config, stage) for path in models]
     _check_names(sources)
     small = [source for source in sources if config.int8_of == "all" or source is sources[-1]]
     for source in small if config.int8 else ():
@@ -73,6 +74,16 @@ def export_stage(models: list[Path], config: ExportConfig, stage: Stage) -> list
         written += _Export(source, config, stage, config.precisions if source in small else ()).write()
     stage.note("done", files=[path.name for path in written], elapsed_s=time.monotonic() - begun)
     return written
+
+
+def _in_form(source: Source, config: ExportConfig, stage: Stage) -> Source:
+    """A dynamic network in the form that is asked for; another one as it is."""
+    if not source.card.dynamic or config.dynamic == "kernel":
+        return source
+    if config.dynamic == "feature":
+        return Source(source.path, *as_features(source.network, source.card))
+    photos = open_calibration(config, source.task, stage.note, what="The form `static`").ranges
+    return Source(source.path, *as_static(source.network, source.card, photos, source.task))
 
 
 def _check_names(sources: list[Source]) -> None:

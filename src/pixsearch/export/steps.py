@@ -11,6 +11,7 @@ from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
+from pixsearch.card import STATISTICS
 from pixsearch.errors import DataError
 from pixsearch.export.graph import Graph, with_own_weights
 from pixsearch.export.ranges import Range
@@ -36,9 +37,24 @@ _LINEAR = frozenset({"Concat", "Conv", "Gather", "Identity", "Pad", "SpaceToDept
 def float_part(model: onnx.ModelProto) -> set[str]:
     """The names of the nodes that stay float: the global skip, the addition it ends in, and what only reorders behind that.
 
-    Without a global skip nothing does.
+    Without a global skip nothing does, but for what computes kernels and coefficients from the means over the picture.
     """
     graph = Graph(model)
+    return _skip_part(graph) | _predicted(graph)
+
+
+def _predicted(graph: Graph) -> set[str]:
+    """The nodes that depend on the picture through its means alone."""
+    tensors, names = {STATISTICS}, set()
+    for node in graph.nodes:
+        flowing = graph.flowing(node)
+        if flowing and tensors.issuperset(flowing):
+            tensors |= set(node.output)
+            names.add(node.name)
+    return names
+
+
+def _skip_part(graph: Graph) -> set[str]:
     behind, end = [], graph.maker(graph.output)
     while end is not None and end.op_type in _SHUFFLES:
         behind.append(end.name)

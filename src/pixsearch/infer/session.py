@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 
 from pixsearch.card import KEY, ModelCard
 from pixsearch.errors import DataError
 from pixsearch.infer.ports import UINT8_NHWC, State, empty_state, from_output, padded, to_feed
+from pixsearch.infer.whole import Cut
 from pixsearch.signature import NEXT
 from pixsearch.tasks.base import Planes
 
@@ -61,8 +64,9 @@ class OnnxModel:
     once open.
     """
 
-    def __init__(self, session: ort.InferenceSession, card: ModelCard, path: Path) -> None:
+    def __init__(self, session: ort.InferenceSession, card: ModelCard, path: Path, cut: Cut) -> None:
         self.session, self.card, self.path = session, card, path
+        self._cut = cut
 
     @classmethod
     def open(cls, path: Path, *, threads: int = 1, precise_int8: bool = False, optimization: str = "all") -> OnnxModel:
@@ -74,23 +78,29 @@ class OnnxModel:
             raise DataError(f"`{path}` is an ONNX model but carries no pixsearch card. Give one that `pixsearch export` has written.")
         card = ModelCard.loads(metadata[KEY], str(path))
         _check_ports(session, card, path)
-        return cls(session, card, path)
+        return cls(session, card, path, Cut(path, options))
 
-    def run(self, inputs: Mapping[str, Planes]) -> Planes:
+    def run(self, inputs: Mapping[str, Planes], means: npt.NDArray[np.float64] | None = None) -> Planes:
         """The output for `inputs`, float32 planes (C, H, W) or (N, C, H, W) by port name, of any H and W.
 
         The result is (C, H·scale, W·scale) or (N, C, H·scale, W·scale), not clipped. Sides that are no multiple of
         `card.multiple`, or shorter than `card.shape`, are continued with their edge pixels and the output is cropped. A file with
         8-bit ports rounds both. `DataError` names a plane that is missing, unknown, of the wrong shape or larger than `card.shape`.
+        `means` (C) are those of the picture that `inputs` are a window of, for a model that `sees_whole`.
         """
         planes = self._checked(inputs)
         first = next(iter(planes.values()))
         if first.ndim == 3:
-            return self._run_one(planes)
-        return np.stack([self._run_one({name: plane[n] for name, plane in planes.items()}) for n in range(len(first))])
+            return self._run_one(planes, means)
+        return np.stack([self._run_one({name: plane[n] for name, plane in planes.items()}, means) for n in range(len(first))])
 
-    def _run_one(self, planes: dict[str, Planes]) -> Planes:
-        return self.step(planes, None)[0]
+    def _run_one(self, planes: dict[str, Planes], means: npt.NDArray[np.float64] | None) -> Planes:
+        if means is None:
+            return self.step(planes, None)[0]
+        height, width = next(iter(planes.values())).shape[-2:]
+        card, scale = self.card, self.card.signature.scale
+        output: Planes = from_output(card, self._cut.run(card.signature.output.name, self._feeds(planes), means))[0]
+        return output[:, : height * scale, : width * scale]
 
     def step(self, inputs: Mapping[str, Planes], state: State | None) -> tuple[Planes, State]:
         """The output for planes (C, H, W) of one frame, as `run` gives it, and the state to be given with the next frame.
@@ -101,13 +111,21 @@ class OnnxModel:
         planes = self._checked(inputs)
         height, width = next(iter(planes.values())).shape[-2:]
         card, signature = self.card, self.card.signature
-        feeds = {port.name: to_feed(card, port, padded(card, planes[port.name])[np.newaxis]) for port in signature.inputs}
+        feeds = self._feeds(planes)
         feeds |= empty_state(card, height, width) if state is None else state
         wanted = [signature.output.name, *(f"{NEXT}{port.name}" for port in signature.state)]
         output, *following = self.session.run(wanted, feeds)
         whole = from_output(card, output)[0]
         state = {port.name: values for port, values in zip(signature.state, following, strict=True)}
         return whole[:, : height * signature.scale, : width * signature.scale], state
+
+    def features(self, inputs: Mapping[str, Planes]) -> Planes:
+        """What a model that `sees_whole` takes the means of: (C, h, w) for planes (C, H, W), continued as `run` does."""
+        return self._cut.features(self._feeds(self._checked(inputs)))
+
+    def _feeds(self, planes: dict[str, Planes]) -> dict[str, npt.NDArray[Any]]:
+        card = self.card
+        return {port.name: to_feed(card, port, padded(card, planes[port.name])[np.newaxis]) for port in card.signature.inputs}
 
     def _checked(self, inputs: Mapping[str, Planes]) -> dict[str, Planes]:
         ports = {port.name: port for port in self.card.signature.inputs}

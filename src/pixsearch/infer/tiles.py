@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,14 +95,41 @@ def run_windows(
     card = model.card
     _check_margins(card, sides, window)
     down, right = (spans(size, side, margin_of(card), card.multiple) for size, side in zip(sides, window, strict=True))
+    whole = len(down) * len(right) == 1 and card.shape is None
+    means = _means(model, inputs, encode, down, right) if card.sees_whole and not whole else None
     for rows in down:
         for columns in right:
             check_stop("Nothing of this picture was written. Run the command again.")
             seen = {name: samples[rows.start : rows.stop, columns.start : columns.stop] for name, samples in inputs.items()}
-            planes = model.run({name: encode(name, samples) for name, samples in seen.items()})
+            planes = model.run({name: encode(name, samples) for name, samples in seen.items()}, means)
             decoded = decode(planes, seen)
             scale = card.signature.scale
             yield _placed(rows, scale), _placed(columns, scale), decoded[_kept(rows, scale), _kept(columns, scale)]
+
+
+def _means(
+    model: OnnxModel, inputs: Mapping[str, Samples], encode: Encode, down: Sequence[Span], right: Sequence[Span]
+) -> npt.NDArray[np.float64]:
+    """The means (C) over a whole picture of what the model's coefficients are predicted from, window by window."""
+    total, count, multiple = np.zeros(()), 0, model.card.multiple
+    for rows in down:
+        for columns in right:
+            check_stop("Nothing of this picture was written. Run the command again.")
+            seen = {name: samples[rows.start : rows.stop, columns.start : columns.stop] for name, samples in inputs.items()}
+            features = model.features({name: encode(name, samples) for name, samples in seen.items()})
+            side = model.card.shape or tuple(-(-(span.stop - span.start) // multiple) * multiple for span in (rows, columns))
+            per = [have / taken for have, taken in zip(features.shape[1:], side, strict=True)]  # a half behind space-to-depth
+            (top, bottom), (left, end) = (_covered(span, multiple, each) for span, each in zip((rows, columns), per, strict=True))
+            kept = features[:, top:bottom, left:end].astype(np.float64)
+            total, count = total + kept.sum((1, 2)), count + kept[0].size
+    means: npt.NDArray[np.float64] = total / count
+    return means
+
+
+def _covered(span: Span, multiple: int, per: float) -> tuple[int, int]:
+    """Where the features of what a window keeps begin and end; a last, broken block counts whole, as it is continued."""
+    last = -(-(span.last - span.start) // multiple) * multiple
+    return round((span.first - span.start) * per), round(last * per)
 
 
 def _check_margins(card: ModelCard, sides: tuple[int, ...], window: tuple[int, int]) -> None:

@@ -87,6 +87,8 @@ class CellBanks(Banks):
 def banks_of(space: Space[Any], branches: Branches) -> Banks:
     """The banks of `space`; `UsageError` when there are none."""
     match space:
+        case MobileSpace() if not set(space.limits.ops) <= set(OPS):
+            raise UsageError("Weights are shared by static operators alone. Search `mobile-dynamic` with another strategy, as `nsga2`.")
         case MobileSpace():
             return ChainBanks(space, branches)
         case CellSpace():

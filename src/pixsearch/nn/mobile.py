@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from pixsearch.nn.body import Body, check_skip
+from pixsearch.nn.dynamic import Asks, DynamicLayer, Predictor
 from pixsearch.nn.ops import build_layer
 from pixsearch.nn.reparam import Branches
 from pixsearch.signature import Signature
-from pixsearch.space.chain import MobileGenotype, input_widths
-from pixsearch.space.cost import tail
+from pixsearch.space.chain import DYNAMIC, MobileGenotype, first_dynamic, input_widths
+from pixsearch.space.cost import convolutions, tail
 
 
 class Chain(Body):
@@ -21,6 +22,38 @@ class Chain(Body):
             for number, (layer, inputs) in enumerate(zip(genotype.layers, input_widths(genotype, signature), strict=False))
         )
         super().__init__(layers, tail(genotype, signature), genotype, signature, branches)
+        first = first_dynamic(genotype)
+        self.static = len(self.layers) if first is None else first
+        self.predictor = build_predictor(genotype, signature)
+
+    def features(self, folded: Tensor) -> Tensor:
+        """What the tail sees: (N, width, H, W), at half the size behind a space-to-depth head."""
+        out = self.stem(folded)
+        if self.predictor is None:
+            return out
+        shares = iter(self.predictor(out))
+        for layer in self.layers[self.static :]:
+            out = layer(out, next(shares)) if isinstance(layer, DynamicLayer) else layer(out)
+        return out
+
+    def stem(self, folded: Tensor) -> Tensor:
+        """What the predictor sees: the output of the layers before the first dynamic one; of a static chain that of all."""
+        for layer in self.layers[: self.static]:
+            folded = layer(folded)
+        return folded
+
+
+def build_predictor(genotype: MobileGenotype, signature: Signature) -> Predictor | None:
+    """The coefficient predictor of a chain, freshly drawn; None for a static one."""
+    first, widths = first_dynamic(genotype), input_widths(genotype, signature)
+    if first is None:
+        return None
+    convs = [convolutions(layer, inputs)[0] for layer, inputs in zip(genotype.layers, widths, strict=False) if layer.op in DYNAMIC]
+    attentions = [layer.attention for layer in genotype.layers if layer.op in DYNAMIC]
+    asked = [Asks(conv.outputs, conv.experts, attention) for conv, attention in zip(convs, attentions, strict=True)]
+    predictor = Predictor(widths[first], asked)
+    predictor.start()
+    return predictor
 
 
 def build_mobile(genotype: MobileGenotype, signature: Signature, branches: Branches) -> Chain:

@@ -12,6 +12,7 @@ from torch import Tensor
 from pixsearch.card import KEY, ModelCard
 from pixsearch.errors import DataError, PixsearchError
 from pixsearch.nn.build import Network, build, deploy
+from pixsearch.nn.dynamic import predictors
 from pixsearch.registry import SPACES
 from pixsearch.rundir import write_atomic
 from pixsearch.space.base import read_genotype
@@ -34,6 +35,7 @@ def make_card(network: Network, *, name: str, stage: str, training: dict[str, An
         macs_720p=space.macs_720p(genotype),
         params=space.params(genotype),
         training=training or {},
+        dynamic="kernel" if predictors(network) else "",
     )
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from pixsearch.nn.dynamic import DynamicConv, DynamicLayer, DynamicSeparable
 from pixsearch.nn.reparam import Branches, Folded, balance, convolution
-from pixsearch.space.chain import CONVS, SEPARABLES, Layer
+from pixsearch.space.chain import CONVS, DYNAMIC, SEPARABLES, Layer
 
 LOUDER = 3.0  # of a first layer that sees differences alone; measured: +0.3 dB after 300 steps, and seeds agree better
 LEAK = 0.1  # slope of a leaky ReLU below zero; a PReLU starts at 0.25, as published
@@ -78,6 +79,8 @@ def build_layer(layer: Layer, inputs: int, branches: Branches, *, first: bool = 
         start(inverted.depthwise, gain(layer.act))
         start(inverted.project, 1.0)
         return nn.Sequential(inverted)
+    if layer.op in DYNAMIC:
+        return build_dynamic(layer, inputs, branches, first=first)
     if layer.op in SEPARABLES:
         separable = Separable(inputs, layer.width, SEPARABLES[layer.op], branches)
         start(separable.depthwise, 1.0)
@@ -87,6 +90,20 @@ def build_layer(layer: Layer, inputs: int, branches: Branches, *, first: bool = 
     blind = first and inputs * CONVS[layer.op] ** 2 >= 4
     start(dense, gain(layer.act) * (LOUDER if blind else 1), blind=blind)
     return nn.Sequential(dense, activation(layer.act, layer.width))
+
+
+def build_dynamic(layer: Layer, inputs: int, branches: Branches, *, first: bool) -> nn.Sequential:
+    """The same for an operator whose kernel is computed; experts have no branches, being sums already."""
+    static = DYNAMIC[layer.op]
+    if static in SEPARABLES:
+        depthwise = DynamicConv(inputs, inputs, SEPARABLES[static], layer.experts, depthwise=True, bias=False)
+        depthwise.start(1.0, layer.attention)
+        pointwise = convolution(inputs, layer.width, 1, branches)
+        start(pointwise, gain(layer.act))
+        return DynamicLayer(DynamicSeparable(depthwise, pointwise), activation(layer.act, layer.width))
+    dense = DynamicConv(inputs, layer.width, CONVS[static], layer.experts)
+    dense.start(gain(layer.act) * (LOUDER if first else 1), layer.attention, blind=first)
+    return DynamicLayer(dense, activation(layer.act, layer.width))
 
 
 @torch.no_grad()

@@ -22,6 +22,7 @@ from pixsearch.nn.banks import banks_of
 from pixsearch.nn.build import Network, build
 from pixsearch.nn.reparam import Branches, EdgeBlock, Folded, LinearBlock
 from pixsearch.space.base import Space
+from pixsearch.space.chain import MobileGenotype, first_dynamic
 
 
 class Supernet:
@@ -53,6 +54,8 @@ class Supernet:
         """The member's network in its training form, with layers of no account and a quiet tail, alike for all of one shape."""
         if genotype.space != self.banks.space.name:
             raise UsageError(f"These weights are shared within the space `{self.banks.space.name}`, not `{genotype.space}`.")
+        if isinstance(genotype, MobileGenotype) and first_dynamic(genotype) is not None:
+            raise UsageError(f"Weights are shared by static operators alone, and `{genotype.id}` is dynamic. Choose another strategy.")
         return build(genotype, self.signature, branches=self.branches)
 
     def parts(self, network: Network) -> list[Part]:

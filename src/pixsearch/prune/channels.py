@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from pixsearch.errors import InfeasibleError, UsageError
 from pixsearch.nn.build import Network, build, deploy
+from pixsearch.nn.dynamic import DynamicConv
 from pixsearch.space.base import Genotype, Space
-from pixsearch.space.chain import SEPARABLES, MobileGenotype
+from pixsearch.space.chain import DYNAMIC, SEPARABLES, MobileGenotype, first_dynamic, input_widths
 from pixsearch.space.video import VideoGenotype
 
 LEAST = 2  # channels a group keeps, whatever is asked
@@ -171,8 +172,41 @@ def slice_network(network: Network, kept: Kept) -> Network:
             if key in tensors:
                 value = tensors[key] if outputs is None else tensors[key][list(outputs)]
                 target[key] = value if inputs is None or part == "bias" else value[:, list(inputs)]
+    target |= _dynamic_slices(old, genotype, kept)
     new.body.load_state_dict(target)
     return new.to(next(old.parameters()).device).train(network.training)
+
+
+def _dynamic_slices(old: Network, genotype: MobileGenotype, kept: Kept) -> dict[str, Tensor]:
+    """Experts and predictor of a dynamic chain with the channels that are kept; nothing of a static one.
+
+    An output channel goes with all its experts and their coefficients, and the predictor no longer sees channels that are gone.
+    """
+    first = first_dynamic(genotype)
+    if first is None:
+        return {}
+    entering = [
+        list(range(input_widths(genotype, old.signature)[0])),
+        *(list(kept[number, "out"]) for number in range(len(genotype.layers))),
+    ]
+    tensors, sliced, rows, begin = old.body.state_dict(), {}, [], 0
+    for number, layer in enumerate(genotype.layers):
+        if layer.op not in DYNAMIC:
+            continue
+        depthwise = DYNAMIC[layer.op] in SEPARABLES
+        name = f"layers.{number}.0.depthwise" if depthwise else f"layers.{number}.0"
+        conv = old.body.get_submodule(name)
+        assert isinstance(conv, DynamicConv)
+        outputs = entering[number] if depthwise else entering[number + 1]
+        experts = [channel * conv.experts + expert for channel in outputs for expert in range(conv.experts)]
+        weight = tensors[f"{name}.weight"][experts]
+        sliced[f"{name}.weight"] = weight if depthwise else weight[:, entering[number]]
+        rows += [begin + row for row in experts]
+        begin += conv.outputs * conv.experts
+    linear = "predictor.linear"
+    sliced[f"{linear}.weight"] = tensors[f"{linear}.weight"][rows][:, entering[first]]
+    sliced[f"{linear}.bias"] = tensors[f"{linear}.bias"][rows]
+    return sliced
 
 
 Slice = tuple[Sequence[int] | None, Sequence[int] | None]
@@ -190,6 +224,11 @@ def _slices(genotype: MobileGenotype, kept: Kept) -> dict[str, Slice]:
             found[f"{name}.0.expand"] = (hidden, inputs)
             found[f"{name}.0.project"] = (outputs, hidden)
             found |= {f"{name}.0.{part}": (hidden, None) for part in ("act1", "depthwise", "act2")}
+        elif layer.op in DYNAMIC:
+            if DYNAMIC[layer.op] in SEPARABLES:
+                found[f"{name}.0.pointwise"] = (outputs, inputs)
+            else:
+                found[f"{name}.0"] = (outputs, inputs)
         elif layer.op in SEPARABLES:
             found[f"{name}.0.depthwise"] = (inputs, None)
             found[f"{name}.0.pointwise"] = (outputs, inputs)

@@ -16,7 +16,7 @@ from torch import nn
 
 from pixsearch.card import ModelCard
 from pixsearch.data.cache import PairCache
-from pixsearch.errors import DataError
+from pixsearch.errors import DataError, UsageError
 from pixsearch.export.graph import Graph, lasting_names
 from pixsearch.export.observe import choose_crops
 from pixsearch.export.onnx import export_float, read_model
@@ -25,6 +25,7 @@ from pixsearch.export.ranges import Range
 from pixsearch.export.scheme import Scheme, trained_scheme
 from pixsearch.export.steps import CONVOLUTIONS, float_part, insert_steps
 from pixsearch.nn.build import Network, deploy
+from pixsearch.nn.dynamic import predictors
 from pixsearch.qat.simulated import Simulated
 from pixsearch.tasks.base import Task
 
@@ -45,6 +46,10 @@ def prepare(network: Network, card: ModelCard, pictures: PairCache, task: Task, 
     weights are not numbers, `UsageError` for networks that cannot be trained so.
     """
     plain = deploy(network)
+    if predictors(plain):
+        raise UsageError(
+            f"`{card.label}` has kernels that adapt to the picture, which cannot be trained for int8. Export it with `--int8` as it is."
+        )
     check_finite(plain)
     with tempfile.TemporaryDirectory() as folder:
         model = read_model(export_float(plain, card, Path(folder) / "float.onnx"))

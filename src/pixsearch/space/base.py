@@ -90,6 +90,11 @@ class Space(ABC, Generic[G]):
     def macs_per_pixel(self, genotype: G) -> float:
         """Counted multiply-adds an output pixel (convolutions only, as the field counts them)."""
 
+    def macs_per_picture(self, genotype: G) -> int:
+        """Counted multiply-adds of a whole picture beside those of its pixels: what is computed once, whatever its size."""
+        del genotype
+        return 0
+
     @abstractmethod
     def params(self, genotype: G) -> int:
         """Trainable values of the deploy form."""
@@ -121,7 +126,7 @@ class Space(ABC, Generic[G]):
 
     def macs_720p(self, genotype: G) -> float:
         """Counted multiply-adds for a 1280×720 output."""
-        return self.macs_per_pixel(genotype) * FRAME[0] * FRAME[1]
+        return self.macs_per_pixel(genotype) * FRAME[0] * FRAME[1] + self.macs_per_picture(genotype)
 
     def repair(self, genotype: G, fits: Callable[[G], bool], rng: np.random.Generator) -> G:
         """The nearest member for which `fits` holds, by shrinking step by step, or the smallest; `InfeasibleError` if none is found."""

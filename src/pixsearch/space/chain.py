@@ -14,6 +14,11 @@ from pixsearch.space.genes import check_keys, integer, one_of
 CONVS = {"conv1": 1, "conv3": 3, "conv5": 5}
 SEPARABLES = {"dw3": 3, "dw5": 5}
 OPS = (*CONVS, *SEPARABLES, "ib3")
+DYNAMIC = {"dynconv3": "conv3", "dyndw3": "dw3"}
+"""Operators whose kernel is computed for every picture, and the static operator that each is with a kernel fixed."""
+
+EXPERTS = (2, 4, 6)
+ATTENTIONS = ("sigmoid", "softmax")
 SKIP = "skip"
 ACTS = ("relu", "leaky", "prelu", "hardswish")
 HEADS = ("plain", "s2d")
@@ -28,6 +33,10 @@ class Layer:
     `conv1 conv3 conv5` are convolutions; `dw3 dw5` a depthwise convolution of the input channels (no bias, no
     activation) and a 1×1 to `width`; `ib3` an inverted bottleneck (Sandler et al. 2018): 1×1 to `hidden`, activation,
     depthwise 3×3, activation, linear 1×1 to `width`, plus its input when `residual`. `skip` computes nothing.
+
+    `dynconv3` is a conv3, `dyndw3` a dw3, whose 3×3 kernel is computed for every picture: of each output channel the sum of `experts`
+    kernels, weighted by coefficients that are a `sigmoid`, or a `softmax` over the experts, of what the chain's predictor gives
+    (DyNet, Zhang et al. 2020, arXiv 2004.10694; softmax: Chen et al. 2020). The bias and a dw3's 1×1 are fixed.
     """
 
     op: str
@@ -35,11 +44,24 @@ class Layer:
     act: str
     hidden: int = 0
     residual: bool = False
+    experts: int = 0
+    attention: str = ""
+
+
+def genes_of(op: str) -> tuple[str, ...]:
+    """The genes that a layer of this operator has."""
+    more = {"ib3": ("hidden", "residual"), **dict.fromkeys(DYNAMIC, ("experts", "attention"))}
+    return ("op", "width", "act", *more.get(op, ()))
 
 
 @dataclass(frozen=True)
 class MobileGenotype(Genotype):
-    """A chain: [space-to-depth 2] → layers → `tail`×`tail` convolution → + global skip of the input → pixel-shuffle."""
+    """A chain: [space-to-depth 2] → layers → `tail`×`tail` convolution → + global skip of the input → pixel-shuffle.
+
+    DyNet has one coefficient predictor for each block of a network. A chain has no blocks but one: what lies from its first dynamic
+    layer on. So one predictor, which sees the mean of what enters that layer over the whole picture, serves all dynamic
+    layers, and a picture has to be looked at only once before it is computed in tiles.
+    """
 
     space: ClassVar[str] = "mobile"
     layers: tuple[Layer, ...]
@@ -48,8 +70,8 @@ class MobileGenotype(Genotype):
     tail: int = 3
 
     def genes(self) -> dict[str, Any]:
-        """Plain values; `hidden` and `residual` stand only where the operator has them."""
-        layers = [{k: v for k, v in asdict(layer).items() if layer.op == "ib3" or k in ("op", "width", "act")} for layer in self.layers]
+        """Plain values; a layer has the genes of its operator alone."""
+        layers = [{k: v for k, v in asdict(layer).items() if k in genes_of(layer.op)} for layer in self.layers]
         return {"layers": layers, "head": self.head, "skip": self.skip, "tail": self.tail}
 
 
@@ -70,6 +92,17 @@ class Ends(Protocol):
 def block(genotype: Ends) -> int:
     """Side of the square of input pixels that the layers see as one."""
     return 2 if genotype.head == "s2d" else 1
+
+
+def first_dynamic(genotype: MobileGenotype) -> int | None:
+    """The place of the first dynamic layer, whose input the predictor sees; None in a static chain."""
+    return next((place for place, layer in enumerate(genotype.layers) if layer.op in DYNAMIC), None)
+
+
+def frozen(genotype: MobileGenotype) -> MobileGenotype:
+    """The static chain that `genotype` is with its coefficients fixed."""
+    layers = (replace(layer, op=DYNAMIC.get(layer.op, layer.op), experts=0, attention="") for layer in genotype.layers)
+    return replace(genotype, layers=tuple(layers))
 
 
 def folded_width(genotype: Ends, signature: Signature) -> int:
@@ -105,16 +138,17 @@ def nearest_sources(signature: Signature, side: int) -> list[int]:
 def canonical(genotype: MobileGenotype, signature: Signature) -> MobileGenotype:
     """The one way to write this network.
 
-    Layers that compute nothing are dropped, `hidden` and `residual` are cleared where they mean nothing (a residual
-    needs equal widths), and at scale 1 both global skips are the identity, written `nearest`.
+    Layers that compute nothing are dropped, genes are cleared where they mean nothing (a residual needs equal widths), and at
+    scale 1 both global skips are the identity, written `nearest`.
     """
     width, layers = first_width(genotype, signature), []
     for layer in genotype.layers:
         if layer.op == SKIP:
             continue
-        inverted = layer.op == "ib3"
+        inverted, dynamic = layer.op == "ib3", layer.op in DYNAMIC
         residual = inverted and layer.residual and layer.width == width
-        layers.append(replace(layer, hidden=layer.hidden if inverted else 0, residual=residual))
+        experts, attention = (layer.experts, layer.attention) if dynamic else (0, "")
+        layers.append(Layer(layer.op, layer.width, layer.act, layer.hidden if inverted else 0, residual, experts, attention))
         width = layer.width
     skip = "nearest" if signature.scale == 1 else genotype.skip
     return replace(genotype, layers=tuple(layers), skip=skip)
@@ -144,7 +178,7 @@ def _parse_layer(where: str, layer: Any, max_width: int, max_hidden: int) -> Lay
     if isinstance(layer, dict) and layer.get("op") == SKIP:
         return Layer(SKIP, 0, "relu")
     check_keys(layer, known, {"op", "width", "act"}, f"`{where}`")
-    op = one_of(f"{where}.op", layer["op"], (*OPS, SKIP))
+    op = one_of(f"{where}.op", layer["op"], (*OPS, *DYNAMIC, SKIP))
     residual = layer.get("residual", False)
     if not isinstance(residual, bool):
         raise DataError(f"`{where}.residual` is `{residual}`; it must be true or false.")
@@ -154,6 +188,8 @@ def _parse_layer(where: str, layer: Any, max_width: int, max_hidden: int) -> Lay
         act=one_of(f"{where}.act", layer["act"], ACTS),
         hidden=integer(f"{where}.hidden", layer.get("hidden"), 1, max_hidden) if op == "ib3" else 0,
         residual=residual,
+        experts=one_of(f"{where}.experts", layer.get("experts"), EXPERTS) if op in DYNAMIC else 0,
+        attention=one_of(f"{where}.attention", layer.get("attention", ATTENTIONS[0]), ATTENTIONS) if op in DYNAMIC else "",
     )
 
 
@@ -169,6 +205,9 @@ def describe_chain(genotype: MobileGenotype) -> str:
 
 
 def _words(layer: Layer) -> str:
+    if layer.op in DYNAMIC:
+        attention = "" if layer.attention == ATTENTIONS[0] else f" {layer.attention}"
+        return f"{layer.op} {layer.experts}·{layer.width} {layer.act}{attention}"
     if layer.op != "ib3":
         return f"{layer.op} {layer.width} {layer.act}"
     return f"ib3 {layer.hidden}→{layer.width} {layer.act}" + (" residual" if layer.residual else "")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pixsearch.signature import Signature
-from pixsearch.space.chain import CONVS, SEPARABLES, Ends, Layer, MobileGenotype, block, input_widths
+from pixsearch.space.chain import CONVS, DYNAMIC, SEPARABLES, Ends, Layer, MobileGenotype, block, first_dynamic, input_widths
 
 BICUBIC = 2  # input pixels to each side that bicubic up-scaling takes from
 
@@ -16,6 +16,7 @@ class Conv:
     """A convolution with zero padding to the same size; `act` counts the trained values of its activation.
 
     `uses` is how often it is applied for each input pixel: a quarter at half the size, several times where weights are shared.
+    With `experts` its kernel is the weighted sum of so many, fused once a picture.
     """
 
     inputs: int
@@ -26,10 +27,11 @@ class Conv:
     act: int = 0
     groups: int = 1
     uses: float = 1.0
+    experts: int = 0
 
     @property
     def weights(self) -> int:
-        """Values of the kernel, which are also the multiply-adds of one use."""
+        """Values of the one kernel that is used, which are also the multiply-adds of one use."""
         return self.outputs * self.kernel**2 * (1 if self.depthwise else self.inputs // self.groups)
 
     @property
@@ -40,7 +42,30 @@ class Conv:
     @property
     def params(self) -> int:
         """Trained values."""
-        return self.weights + self.act + (self.outputs if self.bias else 0)
+        return self.weights * max(self.experts, 1) + self.act + (self.outputs if self.bias else 0)
+
+    @property
+    def fusion(self) -> int:
+        """Multiply-adds that make the kernel out of its experts, once a picture."""
+        return self.weights * self.experts
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """The matrix and the bias that take the means of `inputs` channels to all coefficients of a chain, once a picture."""
+
+    inputs: int
+    outputs: int
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds a picture; taking the means is additions alone."""
+        return self.inputs * self.outputs
+
+    @property
+    def params(self) -> int:
+        """Trained values."""
+        return self.macs + self.outputs
 
 
 def convolutions(layer: Layer, inputs: int) -> list[Conv]:
@@ -49,6 +74,9 @@ def convolutions(layer: Layer, inputs: int) -> list[Conv]:
     def slopes(width: int) -> int:
         return width if layer.act == "prelu" else 0
 
+    if layer.op in DYNAMIC:
+        dynamic, *fixed = convolutions(replace(layer, op=DYNAMIC[layer.op]), inputs)
+        return [replace(dynamic, experts=layer.experts), *fixed]
     if layer.op in CONVS:
         return [Conv(inputs, layer.width, CONVS[layer.op], act=slopes(layer.width))]
     if layer.op in SEPARABLES:
@@ -72,6 +100,28 @@ def chain(genotype: MobileGenotype, signature: Signature) -> Iterator[Conv]:
     yield tail(genotype, signature)
 
 
+def predictor(genotype: MobileGenotype, signature: Signature) -> Predictor | None:
+    """What predicts the coefficients, one for each expert of each output channel; None in a static chain."""
+    place = first_dynamic(genotype)
+    if place is None:
+        return None
+    coefficients = sum(conv.outputs * conv.experts for conv in chain(genotype, signature))
+    return Predictor(input_widths(genotype, signature)[place], coefficients)
+
+
+def macs_per_picture(genotype: MobileGenotype, signature: Signature) -> int:
+    """Multiply-adds that do not depend on the picture's size: coefficients and the fusion of kernels."""
+    predicted = predictor(genotype, signature)
+    return 0 if predicted is None else predicted.macs + sum(conv.fusion for conv in chain(genotype, signature))
+
+
+def blended_macs(genotype: MobileGenotype, signature: Signature, pixels: float) -> float:
+    """Multiply-adds for `pixels` input pixels when all experts run and what they give is blended, predictor included."""
+    predicted = predictor(genotype, signature)
+    more = sum(conv.weights * (conv.experts - 1) for conv in chain(genotype, signature) if conv.experts) / block(genotype) ** 2
+    return (macs_per_input_pixel(genotype, signature) + more) * pixels + (predicted.macs if predicted else 0)
+
+
 def macs_per_input_pixel(genotype: MobileGenotype, signature: Signature) -> float:
     """Multiply-adds an input pixel, exact (a multiple of a quarter); a fixed bicubic skip is counted too."""
     macs = sum(conv.weights for conv in chain(genotype, signature))
@@ -91,7 +141,7 @@ def bicubic_side(genotype: Ends) -> int:
 
 
 def radius(genotype: MobileGenotype, signature: Signature) -> int:
-    """Input pixels to each side that an output pixel depends on, at most; rounded up to whole blocks.
+    """Input pixels to each side that an output pixel depends on, at most, coefficients aside; rounded up to whole blocks.
 
     Behind a space-to-depth head a pixel also sees the far side of the farthest block: 2·reach + 1, rounded up.
     """

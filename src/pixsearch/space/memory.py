@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pixsearch.signature import Signature
-from pixsearch.space.chain import Ends, Layer, MobileGenotype, block, folded_width, input_widths, nearest_sources
-from pixsearch.space.cost import BICUBIC, convolutions, has_bicubic, tail
+from pixsearch.space.chain import Ends, Layer, MobileGenotype, block, first_dynamic, folded_width, input_widths, nearest_sources
+from pixsearch.space.cost import BICUBIC, convolutions, has_bicubic, predictor, tail
 
 
 @dataclass
@@ -60,8 +60,11 @@ def peak_values(genotype: MobileGenotype, signature: Signature, height: int, wid
     def body(tape: Tape, folded: int) -> tuple[int, list[int]]:
         states = [tape.run([], port.channels * pixels) for port in signature.state]
         current = tape.run([folded, *states], input_widths(genotype, signature)[0] * pixels) if states else folded
-        for layer, inputs in zip(genotype.layers, input_widths(genotype, signature), strict=False):
-            current = _run_layer(tape, layer, inputs, current, pixels)
+        coefficients, first = None, first_dynamic(genotype)
+        for place, (layer, inputs) in enumerate(zip(genotype.layers, input_widths(genotype, signature), strict=False)):
+            if place == first:
+                coefficients = _run_predictor(tape, genotype, signature, current)
+            current = _run_layer(tape, layer, inputs, current, coefficients, pixels)
         following = [tape.run([current], tape.sizes[state]) for state in states]
         return tape.run([current], tail(genotype, signature).outputs * pixels), following
 
@@ -78,7 +81,7 @@ def run_between_ends(genotype: Ends, signature: Signature, height: int, width: i
     While an operator runs, its inputs, its output and whatever a later operator still reads (the input for the global
     skip, a block's input for its residual) are alive. Activations and additions write over an operand, as fused
     kernels do; space-to-depth, pixel-shuffle, padding and repeating copy. A state is joined to the input by a copy, and the next one
-    stays until the end. Weights do not count.
+    stays until the end. Weights do not count, but for kernels that are computed.
     """
     tape = Tape()
     source = tape.run([], signature.in_channels * height * width)
@@ -96,10 +99,18 @@ def run_between_ends(genotype: Ends, signature: Signature, height: int, width: i
     return tape.peak()
 
 
-def _run_layer(tape: Tape, layer: Layer, inputs: int, source: int, pixels: int) -> int:
+def _run_predictor(tape: Tape, genotype: MobileGenotype, signature: Signature, source: int) -> int:
+    """The means of all channels, and the coefficients."""
+    predicted = predictor(genotype, signature)
+    assert predicted is not None
+    return tape.run([tape.run([source], predicted.inputs)], predicted.outputs)
+
+
+def _run_layer(tape: Tape, layer: Layer, inputs: int, source: int, coefficients: int | None, pixels: int) -> int:
     current = source
     for conv in convolutions(layer, inputs):
-        current = tape.run([current], conv.outputs * pixels)
+        kernel = [] if not conv.experts or coefficients is None else [tape.run([coefficients], conv.weights)]
+        current = tape.run([current, *kernel], conv.outputs * pixels)
     return tape.run_in_place([source, current]) if layer.residual else current
 
 

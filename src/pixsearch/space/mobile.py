@@ -10,6 +10,9 @@ from pixsearch.space import cost, memory, vary
 from pixsearch.space.base import FRAME, BlockSpace
 from pixsearch.space.chain import (
     ACTS,
+    ATTENTIONS,
+    DYNAMIC,
+    EXPERTS,
     HEADS,
     OPS,
     SKIPS,
@@ -23,7 +26,7 @@ from pixsearch.space.chain import (
     parse_chain,
 )
 
-__all__ = ["Layer", "MobileGenotype", "MobileSpace"]
+__all__ = ["DynamicMobileSpace", "Layer", "MobileGenotype", "MobileSpace"]
 
 BYTES = 4  # of a float32 value
 TRIES = 10  # likely steps that are tried before all small ones are
@@ -32,7 +35,7 @@ TRIES = 10  # likely steps that are tried before all small ones are
 class MobileSpace(BlockSpace[MobileGenotype]):
     """Chains of 1 to 12 layers of 4 to 64 channels for one signature.
 
-    Searching keeps to `limits`; `parse` also takes pruned chains, whose widths may be as small as 1.
+    Searching keeps to `limits`; `parse` also takes pruned chains, whose widths may be as small as 1, and dynamic operators.
     """
 
     name: ClassVar[str] = "mobile"
@@ -95,8 +98,10 @@ class MobileSpace(BlockSpace[MobileGenotype]):
         """Sequences of layers behind `inputs` channels; a residual is one more choice where widths are equal."""
         low, high = self.limits.width
         widths, hidden = high - low + 1, self.limits.hidden[1] - self.limits.hidden[0] + 1
-        inverted = hidden * len(ACTS)
-        plain = ((len(OPS) - 1) * len(ACTS) + inverted) * widths
+        inverted = hidden * len(ACTS) if "ib3" in self.limits.ops else 0
+        dynamic = len(EXPERTS) * len(ATTENTIONS)
+        kinds = sum(hidden if op == "ib3" else dynamic if op in DYNAMIC else 1 for op in self.limits.ops)
+        plain = kinds * len(ACTS) * widths
         first = plain + (inverted if low <= inputs <= high else 0)
         return sum(first * (plain + inverted) ** (depth - 1) for depth in range(self.limits.depth[0], self.limits.depth[1] + 1))
 
@@ -104,9 +109,14 @@ class MobileSpace(BlockSpace[MobileGenotype]):
         """Counted multiply-adds an output pixel; a bicubic global skip counts too."""
         return cost.macs_per_input_pixel(genotype, self.signature) / self.signature.scale**2
 
+    def macs_per_picture(self, genotype: MobileGenotype) -> int:
+        """Multiply-adds of the coefficients and of the fusion of kernels, where there are dynamic layers."""
+        return cost.macs_per_picture(genotype, self.signature)
+
     def params(self, genotype: MobileGenotype) -> int:
-        """Trained values: weights, biases and slopes."""
-        return sum(conv.params for conv in cost.chain(genotype, self.signature))
+        """Trained values: weights of all experts, biases, slopes and the predictor."""
+        predictor = cost.predictor(genotype, self.signature)
+        return sum(conv.params for conv in cost.chain(genotype, self.signature)) + (predictor.params if predictor else 0)
 
     def memory_bytes(self, genotype: MobileGenotype) -> int:
         """Peak bytes of float32 activations for one 1280×720 output frame; see `memory.peak_values` for what is alive when.
@@ -138,6 +148,13 @@ class MobileSpace(BlockSpace[MobileGenotype]):
 
     def _price(self, genotype: MobileGenotype) -> tuple[float, int]:
         return cost.macs_per_input_pixel(genotype, self.signature), self.params(genotype)
+
+
+class DynamicMobileSpace(MobileSpace):
+    """The same with dynamic operators among those that a search draws; what it finds are genotypes of `mobile`."""
+
+    kinds: ClassVar[tuple[str, ...]] = (*OPS, *DYNAMIC)
+    limits: ClassVar[vary.Limits] = vary.Limits(ops=kinds)
 
 
 def round_up(value: int, multiple: int) -> int:

@@ -11,23 +11,24 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from pixsearch.space.chain import ACTS, HEADS, OPS, SKIPS, TAILS, Layer, MobileGenotype
+from pixsearch.space.chain import ACTS, ATTENTIONS, DYNAMIC, EXPERTS, HEADS, OPS, SKIPS, TAILS, Layer, MobileGenotype
 
 T = TypeVar("T")
 
 # How likely each operator is drawn: plain 3×3 convolutions are what phones run best.
-OP_WEIGHTS = {"conv1": 1.0, "conv3": 4.0, "conv5": 0.5, "dw3": 1.0, "dw5": 1.0, "ib3": 1.5}
+OP_WEIGHTS = {"conv1": 1.0, "conv3": 4.0, "conv5": 0.5, "dw3": 1.0, "dw5": 1.0, "ib3": 1.5, "dynconv3": 4.0, "dyndw3": 1.0}
 ENDS: dict[str, tuple[Any, ...]] = {"head": HEADS, "skip": SKIPS, "tail": TAILS}
 TAIL_WEIGHTS = {1: 0.1, 3: 0.8, 5: 0.1}
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the search may reach, ends included."""
+    """What the search may reach, ends included; `ops` are the operators that it draws from."""
 
     depth: tuple[int, int] = (1, 12)
     width: tuple[int, int] = (4, 64)
     hidden: tuple[int, int] = (4, 256)
+    ops: tuple[str, ...] = OPS
 
     def grid(self) -> list[int]:
         """The widths that are drawn first: multiples of 4, which fill a phone's vector registers."""
@@ -46,9 +47,9 @@ def pick(rng: np.random.Generator, items: Sequence[T], weights: Sequence[float] 
     return items[int(rng.choice(len(items), p=chances))]
 
 
-def draw_op(rng: np.random.Generator) -> str:
+def draw_op(rng: np.random.Generator, limits: Limits) -> str:
     """An operator by its weight."""
-    return pick(rng, OPS, [OP_WEIGHTS[op] for op in OPS])
+    return pick(rng, limits.ops, [OP_WEIGHTS[op] for op in limits.ops])
 
 
 def draw_width(rng: np.random.Generator, limits: Limits) -> int:
@@ -64,6 +65,8 @@ def draw_hidden(rng: np.random.Generator, width: int, limits: Limits) -> int:
 
 def make_layer(rng: np.random.Generator, op: str, width: int, act: str, limits: Limits) -> Layer:
     """A layer with what its operator needs drawn."""
+    if op in DYNAMIC:
+        return Layer(op, width, act, experts=pick(rng, EXPERTS), attention=pick(rng, ATTENTIONS))
     if op != "ib3":
         return Layer(op, width, act)
     return Layer(op, width, act, draw_hidden(rng, width, limits), residual=bool(rng.random() < 0.75))
@@ -72,7 +75,7 @@ def make_layer(rng: np.random.Generator, op: str, width: int, act: str, limits: 
 def draw(rng: np.random.Generator, limits: Limits) -> MobileGenotype:
     """A random chain; half of them repeat one operator, most of them one width and one activation, as hand-made networks do."""
     depth = int(rng.integers(limits.depth[0], limits.depth[1] + 1))
-    ops = _repeat(rng, 0.5, depth, lambda: draw_op(rng))
+    ops = _repeat(rng, 0.5, depth, lambda: draw_op(rng, limits))
     widths = _repeat(rng, 0.7, depth, lambda: draw_width(rng, limits))
     acts = _repeat(rng, 0.8, depth, lambda: pick(rng, ACTS))
     layers = [make_layer(rng, op, width, act, limits) for op, width, act in zip(ops, widths, acts, strict=True)]
@@ -110,14 +113,13 @@ def _nearby(rng: np.random.Generator, value: int, limits: tuple[int, int]) -> in
 def change_op(genotype: MobileGenotype, rng: np.random.Generator, limits: Limits) -> MobileGenotype:
     """Another operator for one layer."""
     place = int(rng.integers(len(genotype.layers)))
-    return exchange_op(genotype, place, draw_op(rng), rng, limits)
+    return exchange_op(genotype, place, draw_op(rng, limits), rng, limits)
 
 
 def exchange_op(genotype: MobileGenotype, place: int, op: str, rng: np.random.Generator, limits: Limits) -> MobileGenotype:
     """The operator `op` at one layer, whose width and activation stay."""
     old = genotype.layers[place]
-    new = make_layer(rng, op, old.width, old.act, limits)
-    return _with_layer(genotype, place, op=new.op, hidden=new.hidden, residual=new.residual)
+    return _with_layer(genotype, place, **vars(make_layer(rng, op, old.width, old.act, limits)))
 
 
 def change_width(genotype: MobileGenotype, rng: np.random.Generator, limits: Limits) -> MobileGenotype:
@@ -139,12 +141,19 @@ def change_act(genotype: MobileGenotype, rng: np.random.Generator, limits: Limit
     return _with_layer(genotype, int(rng.integers(len(genotype.layers))), act=new)
 
 
-def change_bottleneck(genotype: MobileGenotype, rng: np.random.Generator, limits: Limits) -> MobileGenotype:
-    """Other hidden channels, or the residual added or removed, for one inverted bottleneck (if there is any)."""
-    places = [i for i, layer in enumerate(genotype.layers) if layer.op == "ib3"]
+def change_inside(genotype: MobileGenotype, rng: np.random.Generator, limits: Limits) -> MobileGenotype:
+    """Another gene that not every operator has, if there is any.
+
+    Hidden channels or the residual of an inverted bottleneck, the number of experts or the attention of a dynamic layer.
+    """
+    places = [i for i, layer in enumerate(genotype.layers) if layer.op == "ib3" or layer.op in DYNAMIC]
     if not places:
         return genotype
     place = pick(rng, places)
+    if genotype.layers[place].op in DYNAMIC:
+        if rng.random() < 0.5:
+            return _with_layer(genotype, place, attention=pick(rng, ATTENTIONS))
+        return _with_layer(genotype, place, experts=pick(rng, EXPERTS))
     if rng.random() < 0.5:
         return _with_layer(genotype, place, residual=not genotype.layers[place].residual)
     return _with_layer(genotype, place, hidden=_nearby(rng, genotype.layers[place].hidden, limits.hidden))
@@ -155,7 +164,7 @@ def insert_layer(genotype: MobileGenotype, rng: np.random.Generator, limits: Lim
     if len(genotype.layers) >= limits.depth[1]:
         return genotype
     like = pick(rng, genotype.layers)
-    op = like.op if rng.random() < 0.5 else draw_op(rng)
+    op = like.op if rng.random() < 0.5 else draw_op(rng, limits)
     place = int(rng.integers(len(genotype.layers) + 1))
     new = make_layer(rng, op, like.width, like.act, limits)
     return replace(genotype, layers=(*genotype.layers[:place], new, *genotype.layers[place:]))
@@ -175,7 +184,7 @@ def change_ends(genotype: MobileGenotype, rng: np.random.Generator, limits: Limi
     return _with_end(genotype, gene, pick(rng, ENDS[gene]))
 
 
-MUTATIONS = (change_op, change_width, change_act, change_bottleneck, insert_layer, remove_layer, change_ends)
+MUTATIONS = (change_op, change_width, change_act, change_inside, insert_layer, remove_layer, change_ends)
 MUTATION_WEIGHTS = (3.0, 3.0, 1.0, 1.0, 2.0, 2.0, 1.0)
 
 
@@ -215,6 +224,7 @@ def lighter(genotype: MobileGenotype, limits: Limits) -> Iterator[MobileGenotype
     for place, layer in enumerate(genotype.layers):
         yield _with_layer(genotype, place, width=_narrow(layer, 1.0, limits).width)
         yield from (_with_layer(genotype, place, op=op, hidden=0) for op in OPS if op not in (layer.op, "ib3"))
+        yield from (_with_layer(genotype, place, experts=experts) for experts in EXPERTS if experts < layer.experts)
         if len(genotype.layers) > limits.depth[0]:
             yield _without(genotype, place)
     for gene, known in ENDS.items():

@@ -10,6 +10,7 @@ from pixsearch.data.progress import Note, silent
 from pixsearch.errors import Interrupted
 from pixsearch.interrupt import stop_asked
 from pixsearch.nn.build import Network
+from pixsearch.nn.dynamic import cool
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.compute import choose
 from pixsearch.train.config import TrainConfig
@@ -71,6 +72,7 @@ def fit(
                 ranks.first(record.save)
                 raise Interrupted(record.how_to_resume())
             inputs, truth = feed.draw(here.step)
+            cool(trainee.network, progress(here.step + 0.5))
             loss = criterion(trainee(inputs), truth)
             rate = config.rate * here.slowed * rate_share(progress(here.step + 0.5), config.warmup, here.entered)
             trainee.learn(loss, rate)

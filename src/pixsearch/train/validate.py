@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from pixsearch.data.cache import PairCache
-from pixsearch.infer.tiles import spans
+from pixsearch.infer.tiles import Span, spans
 from pixsearch.nn.build import Network, deploy
+from pixsearch.nn.dynamic import mean, predictors
 from pixsearch.nn.video import empty_state
 from pixsearch.registry import SPACES
 from pixsearch.tasks.base import Pair, Planes, Scores, Task, task_for
@@ -92,11 +95,33 @@ def run_whole(network: Network, planes: dict[str, Planes]) -> Planes:
     inputs = [_padded(torch.from_numpy(planes[port.name])[None], multiple) for port in network.signature.inputs]
     height, width = planes[network.signature.inputs[0].name].shape[-2:]
     tall = max(STRIP_PIXELS // inputs[0].shape[-1], 4 * radius + multiple) // multiple * multiple
+    cuts = spans(inputs[0].shape[-2], tall, radius, multiple)
+    parts = [[plane[..., cut.start : cut.stop, :] for plane in inputs] for cut in cuts]
     strips = []
-    for rows in spans(inputs[0].shape[-2], tall, radius, multiple):
-        part = [plane[..., rows.start : rows.stop, :].to(device, memory_format=torch.channels_last) for plane in inputs]
-        strips.append(network(*part)[0, :, (rows.first - rows.start) * scale : (rows.last - rows.start) * scale].cpu().numpy())
+    with _known_statistics(network, parts, cuts):
+        for cut, part in zip(cuts, parts, strict=True):
+            output = network(*(plane.to(device, memory_format=torch.channels_last) for plane in part))
+            strips.append(output[0, :, (cut.first - cut.start) * scale : (cut.last - cut.start) * scale].cpu().numpy())
     return np.ascontiguousarray(np.concatenate(strips, axis=1)[:, : height * scale, : width * scale])
+
+
+@contextmanager
+def _known_statistics(network: Network, parts: Sequence[Sequence[Tensor]], cuts: Sequence[Span]) -> Iterator[None]:
+    """Within it a dynamic network computes its kernels from the whole picture, which comes in `parts`."""
+    found = predictors(network) if len(parts) > 1 else []
+    for predictor in found:
+        total, rows = torch.zeros(1, predictor.linear.in_features, dtype=torch.float64), 0
+        for cut, part in zip(cuts, parts, strict=True):
+            features = network.body.stem(network.body.head(torch.cat(list(part), dim=1)))  # type: ignore[operator]
+            per_row = features.shape[2] / (cut.stop - cut.start)
+            kept = features[:, :, round((cut.first - cut.start) * per_row) : round((cut.last - cut.start) * per_row)]
+            total, rows = total + mean(kept).double().cpu() * kept.shape[2], rows + kept.shape[2]
+        predictor.statistics = (total / rows).to(predictor.linear.weight)
+    try:
+        yield
+    finally:
+        for predictor in found:
+            predictor.statistics = None
 
 
 def _padded(plane: torch.Tensor, multiple: int) -> torch.Tensor:
