@@ -55,7 +55,7 @@ def test_a_device_is_calibrated_and_kept(tmp_path, export, monkeypatch):
     monkeypatch.setenv("PIXSEARCH_DEVICES", str(tmp_path / "devices.yaml"))
     files = [export(seed=seed) for seed in (1, 2, 3)]
     given = dict(zip(files, (10.0, 20.0, 40.0), strict=True))
-    monkeypatch.setattr(room, "model_line", lambda line, target: given[line.model])
+    monkeypatch.setattr(room, "model_line", lambda line, target: given[line.model] * target.device.scale)
     table = tmp_path / "measured.csv"
     table.write_text("model,latency_ms\n" + "".join(f"{path},{ms * 1.5}\n" for path, ms in given.items()))
     result = calibrate(table, "raspberry-pi-4", size="128x96", write=True, say=lambda line: None)
