@@ -66,6 +66,7 @@ SPACES = Registry(
     "space",
     {
         "mobile": "pixsearch.space.mobile:MobileSpace",
+        "cell": "pixsearch.space.cell:CellSpace",
         "erdb": "pixsearch.space.erdb:ErdbSpace",
         "video": "pixsearch.space.video:VideoSpace",
         "reference": "pixsearch.space.reference:ReferenceSpace",
@@ -76,6 +77,7 @@ BUILDERS = Registry(
     "network builder",
     {
         "mobile": "pixsearch.nn.mobile:build_mobile",
+        "cell": "pixsearch.nn.cell:build_cell",
         "erdb": "pixsearch.nn.erdb:build_erdb",
         "video": "pixsearch.nn.video:build_video",
         "reference": "pixsearch.nn.reference:build_reference",

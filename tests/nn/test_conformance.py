@@ -123,7 +123,7 @@ def reach(network: Network, x: Tensor, at: int) -> int:
 
 
 class Trace(TorchDispatchMode):
-    """Every operator of a forward pass, with the arrays it reads and writes; activations and sums write over an operand."""
+    """Every operator of a forward pass, what it reads and writes; activations and sums write over an operand unless it is read later."""
 
     IN_PLACE = ("relu", "leaky_relu", "_prelu_kernel", "hardswish", "hardtanh", "tanh", "add")
 
@@ -132,6 +132,7 @@ class Trace(TorchDispatchMode):
         self.kept = [*arrays]
         self.owner = {x.untyped_storage()._cdata: number for number, x in enumerate(arrays)}
         self.sizes, self.born, self.died = [x.numel() for x in arrays], [0] * len(arrays), [0] * len(arrays)
+        self.over: dict[int, list[int]] = {}
         self.time = 0
 
     def hand_out(self, outputs: Any) -> None:
@@ -156,15 +157,18 @@ class Trace(TorchDispatchMode):
             return
         self.kept.append(result)
         if name in self.IN_PLACE:
-            self.owner[key] = max(read, key=lambda number: (self.sizes[number], number))
-            return
+            self.over[len(self.sizes)] = [number for number in read if self.sizes[number] == result.numel()]
         self.owner[key] = len(self.sizes)
         self.sizes.append(result.numel())
         self.born.append(self.time)
         self.died.append(self.time)
 
     def peak(self) -> int:
-        spans = list(zip(self.sizes, self.born, self.died, strict=True))
+        died = list(self.died)
+        for number, operands in self.over.items():
+            if free := [operand for operand in operands if died[operand] == self.born[number]]:
+                died[free[0]] -= 1
+        spans = list(zip(self.sizes, self.born, died, strict=True))
         return max(sum(size for size, born, died in spans if born <= time <= died) for time in range(self.time + 1))
 
 

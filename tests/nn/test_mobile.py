@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from pixsearch.errors import DataError, UsageError
+from pixsearch.nn.body import Bicubic
 from pixsearch.nn.build import Network, build
-from pixsearch.nn.mobile import Bicubic
 from pixsearch.pixels.resize import resize
 from pixsearch.signature import Port, Signature
 from pixsearch.space.mobile import MobileGenotype, MobileSpace

@@ -14,13 +14,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pixsearch.errors import DataError, UsageError
+from pixsearch.nn.body import Bicubic, Nearest, fold
 from pixsearch.nn.build import deploy
 from pixsearch.nn.cost import count_macs, count_params
-from pixsearch.nn.mobile import Bicubic, Nearest, fold
 from pixsearch.nn.readout import refit
 from pixsearch.nn.supernet import Supernet, cut
 from pixsearch.nn.supernetfile import inherited, load_supernet, save_supernet
 from pixsearch.signature import Port, Signature
+from pixsearch.space import dag, dag_vary
+from pixsearch.space.cell import CellSpace
+from pixsearch.space.dag import loose_ends
+from pixsearch.space.erdb import ErdbSpace
 from pixsearch.space.mobile import Layer, MobileGenotype, MobileSpace
 from pixsearch.space.reference import ReferenceGenotype
 from pixsearch.space.vary import Limits
@@ -36,9 +40,21 @@ class SmallSpace(MobileSpace):
     limits = Limits(depth=(1, 5), width=(4, 20), hidden=(4, 40))
 
 
+class Shallow(MobileSpace):
+    """The space up to few layers."""
+
+    limits = Limits(depth=(1, 4), width=(4, 48), hidden=(4, 96))
+
+
+class SmallCells(CellSpace):
+    """The space up to few and narrow cells."""
+
+    limits = dag_vary.Limits(cells=(1, 2), widths=(4, 8, 12))
+
+
 def shaken(signature: Signature, branches: str) -> Supernet:
     """Weights as after training: no zero biases."""
-    supernet = Supernet(signature, branches=branches, seed=1, limits=SmallSpace.limits)
+    supernet = Supernet(SmallSpace(signature), branches=branches, seed=1)
     generator = torch.Generator().manual_seed(2)
     for value in supernet.weights.values():
         value.add_(torch.randn(value.shape, generator=generator) * 0.03)
@@ -121,6 +137,37 @@ def test_branches_of_members_merge(supernets, form):
         assert (expected - found).abs().max() <= 1e-5 * expected.abs().max().clamp(min=1)
 
 
+@pytest.mark.parametrize("form", FORMS)
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=10, deadline=None)
+def test_cells_are_made_of_the_shared_weights_of_their_edges_and_ends(form, seed):
+    space = SmallCells(Y)
+    supernet, genotype = Supernet(space, branches=form, seed=3), space.sample(np.random.default_rng(seed))
+    network, width = supernet.inherit(genotype), genotype.width
+    assert count_params(deploy(network)) == space.params(genotype)
+    for number, cell in enumerate(network.body.layers[1:]):
+        for node, edges in enumerate(genotype.nodes):
+            for place, edge in enumerate(edges):
+                for name, value in cell.nodes[node][place].named_parameters():
+                    shared = supernet.weights[f"{number}/{node}/{edge.source}/{edge.op}/{name}"]
+                    ratio = value / cut(shared, value.shape)
+                    assert torch.allclose(ratio[ratio.isfinite()], ratio[ratio.isfinite()].mean(), rtol=1e-4)
+        ends = loose_ends(genotype.nodes)
+        kernels = [supernet.weights[f"{number}/end/{node}/weight"][:width, :width] for node in ends]
+        expected = torch.cat(kernels, 1) * (144 / (len(ends) * width)) ** 0.5
+        assert torch.allclose(cell.merge.weight, expected, rtol=1e-5)
+
+
+def test_every_bank_of_cells_is_of_use():
+    space, rng = SmallCells(Y), np.random.default_rng(0)
+    genotype = space.smallest()
+    walk = [genotype := space.mutate(genotype, rng) for _ in range(1500)]
+    edges = [(node, edge) for one in walk for node, edges in enumerate(one.nodes) for edge in edges]
+    assert {(node, edge.source) for node, edge in edges} == {(n, source) for n in range(dag.MAX_NODES) for source in range(n + 1)}
+    assert {(node, edge.op) for node, edge in edges} == {(n, op) for n in range(dag.MAX_NODES) for op in dag.OPS}
+    assert {end for one in walk for end in loose_ends(one.nodes)} == set(range(dag.MAX_NODES))
+
+
 def test_an_inherited_network_is_a_copy(supernets):
     supernet = supernets["y", "none"]
     before = {name: value.clone() for name, value in supernet.weights.items()}
@@ -133,7 +180,7 @@ def test_an_inherited_network_is_a_copy(supernets):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("op", ["conv1", "conv3", "conv5", "dw3", "dw5", "ib3"])
 def test_wide_and_narrow_members_start_with_signals_of_one_size(form, op):
-    supernet = Supernet(Y, branches=form, seed=0, limits=Limits(depth=(1, 4), width=(4, 48), hidden=(4, 96)))
+    supernet = Supernet(Shallow(Y), branches=form, seed=0)
     sizes = []
     for width in (8, 16, 48):
         chain = MobileGenotype((Layer(op, width, "relu", hidden=2 * width if op == "ib3" else 0),) * 4)
@@ -147,7 +194,7 @@ def test_wide_and_narrow_members_start_with_signals_of_one_size(form, op):
 
 def test_the_seed_decides_and_the_global_generator_does_not_notice():
     state = torch.get_rng_state()
-    first, same, other = (Supernet(Y, seed=seed, limits=SmallSpace.limits).weights for seed in (1, 1, 2))
+    first, same, other = (Supernet(SmallSpace(Y), seed=seed).weights for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(first[name], same[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
@@ -161,7 +208,9 @@ def test_cut_takes_the_first_channels():
 
 def test_another_space_is_refused():
     with pytest.raises(UsageError, match="space `mobile`"):
-        Supernet(Y, limits=SmallSpace.limits).inherit(ReferenceGenotype("fsrcnn"))
+        Supernet(SmallSpace(Y)).inherit(ReferenceGenotype("fsrcnn"))
+    with pytest.raises(UsageError, match="`mobile` and `cell` alone"):
+        Supernet(ErdbSpace(Y))
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -25,7 +25,7 @@ def search(
         str | None,
         typer.Option("--strategy", help="nsga2, random, esr-ea (guided by credits of blocks) or cars (candidates share weights)."),
     ] = None,
-    space: Annotated[str | None, typer.Option("--space", help="The family of architectures: mobile or erdb.")] = None,
+    space: Annotated[str | None, typer.Option("--space", help="The family of architectures: mobile, cell or erdb.")] = None,
     objective: Annotated[
         list[str] | None,
         typer.Option(

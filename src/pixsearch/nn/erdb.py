@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixsearch.nn.mobile import QUIET, Bicubic, Nearest, check_even, check_skip
+from pixsearch.nn.body import QUIET, Bicubic, Nearest, check_even, check_skip
 from pixsearch.nn.ops import LOUDER, start
 from pixsearch.nn.reparam import Branches, Folded, convolution
 from pixsearch.signature import Signature

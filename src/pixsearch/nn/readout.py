@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixsearch.nn.mobile import Chain
+from pixsearch.nn.body import Body
 from pixsearch.nn.reparam import EdgeBlock, Folded, LinearBlock
 
 RIDGE = 1e-3  # of a tap's variance; so much the shrinkage costs next to nothing, and a batch is not learned by heart
@@ -18,10 +18,10 @@ Reader = tuple[Tensor, Tensor]
 """Kernel (O, C, k, k) and bias (O) of a plain convolution."""
 
 
-def missing(chain: Chain, x: Tensor, folded: Tensor, truth: Tensor) -> Tensor:
-    """What the tail of `chain` ought to give: the truth without the global skip, as pixel-shuffle takes it, (N, O, H, W)."""
-    wanted = F.pixel_unshuffle(truth, chain.up) if chain.up > 1 else truth
-    return wanted - chain.skip(x, folded)
+def missing(body: Body, x: Tensor, folded: Tensor, truth: Tensor) -> Tensor:
+    """What the tail of `body` ought to give: the truth without the global skip, as pixel-shuffle takes it, (N, O, H, W)."""
+    wanted = F.pixel_unshuffle(truth, body.up) if body.up > 1 else truth
+    return wanted - body.skip(x, folded)
 
 
 @torch.no_grad()
@@ -53,16 +53,16 @@ def _planes(features: Tensor, kernel: int) -> int:
 
 
 @torch.no_grad()
-def refit(chain: Chain, x: Tensor, truth: Tensor) -> None:
-    """Give `chain` (in place) the best tail for its features on these planes; one whose features are no numbers is left alone.
+def refit(body: Body, x: Tensor, truth: Tensor) -> None:
+    """Give `body` (in place) the best tail for its features on these planes; one whose features are no numbers is left alone.
 
     Members of a supernet have features that all of them were trained to share, and each needs a reader of its own, as members of other
     supernets need batch statistics of their own (Guo et al. 2020).
     """
-    folded = chain.head(x)
-    features = chain.features(folded)
+    folded = body.head(x)
+    features = body.features(folded)
     if bool(features.isfinite().all()):
-        install(chain.tail, *best_reader(features, missing(chain, x, folded, truth), kernel_of(chain.tail)))
+        install(body.tail, *best_reader(features, missing(body, x, folded, truth), kernel_of(body.tail)))
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
-"""Weights that all members of the `mobile` space share: a member is a network whose parameters are slices of them.
+"""Weights that all members of a space share: a member is a network whose parameters are slices of them.
 
-There is a bank of weights for each head, position in the chain and operator, as wide as the space allows. A member takes the first
-channels (slimmable networks, Yu et al. 2019), times a constant of its size. Kernels of two sizes have banks of their own: the
+There are banks of weights (`banks`) as wide as the space allows. A member takes the first channels (slimmable networks, Yu et al.
+2019), times a constant of its size. Kernels of two sizes have banks of their own: the
 centre of a larger one would see brightness, to which first layers start blind. The tail is not shared: one set of weights cannot read
 the features of every depth and operator. Each member has the best tail for its own features (`readout`). Only the member's own path is
 ever computed.
@@ -18,40 +18,27 @@ import torch
 from torch import Tensor, nn
 
 from pixsearch.errors import DataError, UsageError
+from pixsearch.nn.banks import banks_of
 from pixsearch.nn.build import Network, build
-from pixsearch.nn.ops import build_layer
 from pixsearch.nn.reparam import Branches, EdgeBlock, Folded, LinearBlock
-from pixsearch.signature import Signature
-from pixsearch.space.chain import HEADS, OPS, Layer, MobileGenotype, first_width
-from pixsearch.space.vary import Limits
+from pixsearch.space.base import Space
 
 
 class Supernet:
-    """The shared weights for one signature, by name: `plain/3/conv3/0.weight`.
+    """The weights that the members of `space` share, by name: `plain/3/conv3/0.weight`.
 
     `branches` is the form in which members train; their branches are folded in every pass, as in an ordinary network. First weights
-    follow from `seed` alone. Not safe to share between threads.
+    follow from `seed` alone. `UsageError` for a space whose members share nothing. Not safe to share between threads.
     """
 
-    def __init__(self, signature: Signature, *, branches: Branches = "none", limits: Limits | None = None, seed: int = 0) -> None:
-        self.signature, self.branches = signature, branches
-        self.limits = limits or Limits()
+    def __init__(self, space: Space[Any], *, branches: Branches = "none", seed: int = 0) -> None:
+        self.signature, self.branches = space.signature, branches
+        self.banks = banks_of(space, branches)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            self.weights: dict[str, Tensor] = dict(self._draw())
+            self.weights = {name: value for prefix, module in self.banks.modules() for name, value in _named(prefix, module)}
 
-    def _draw(self) -> Iterator[tuple[str, Tensor]]:
-        for head in HEADS:
-            for position in range(self.limits.depth[1]):
-                for op in OPS:
-                    yield from _named(f"{head}/{position}/{op}", self._layer(head, position, op))
-
-    def _layer(self, head: str, position: int, op: str) -> nn.Module:
-        width, hidden = self.limits.width[1], self.limits.hidden[1]
-        inputs = first_width(MobileGenotype((), head=head), self.signature) if position == 0 else width
-        return build_layer(Layer(op, width, "prelu", hidden), inputs, self.branches, first=position == 0)
-
-    def inherit(self, genotype: MobileGenotype, weights: dict[str, Tensor] | None = None) -> Network:
+    def inherit(self, genotype: Any, weights: dict[str, Tensor] | None = None) -> Network:
         """An ordinary network that has the member's slices of `weights` (the shared ones when left out), on the processor.
 
         Its tail is quiet, as a fresh network's is; `readout.refit` gives it the one that suits its features.
@@ -59,44 +46,44 @@ class Supernet:
         network = self.blank(genotype)
         with torch.no_grad():
             for part in self.parts(network):
-                part.parameter.copy_(part.of(self.weights if weights is None else weights)).mul_(part.gain)
+                part.view.copy_(part.of(self.weights if weights is None else weights)).mul_(part.gain)
         return network
 
-    def blank(self, genotype: MobileGenotype) -> Network:
+    def blank(self, genotype: Any) -> Network:
         """The member's network in its training form, with layers of no account and a quiet tail, alike for all of one shape."""
-        if genotype.space != "mobile":
-            raise UsageError(f"Weights are shared within the space `mobile` alone, not `{genotype.space}`. Choose another strategy.")
+        if genotype.space != self.banks.space.name:
+            raise UsageError(f"These weights are shared within the space `{self.banks.space.name}`, not `{genotype.space}`.")
         return build(genotype, self.signature, branches=self.branches)
 
     def parts(self, network: Network) -> list[Part]:
-        """What each parameter of a member's layers is a slice of; `DataError` when the member is larger than what is shared."""
+        """What the parameters of a member's layers are made of; `DataError` when the member is larger than what is shared."""
         parts = []
         for module_name, module in network.body.named_modules():
             for name, parameter in module.named_parameters(recurse=False) if module_name.startswith("layers.") else ():
-                place = self.place(network.genotype, f"{module_name}.{name}")
-                shared = self.weights.get(place)
-                if shared is None or any(want > have for want, have in zip(parameter.shape, shared.shape, strict=True)):
-                    raise DataError(f"`{network.genotype.id}` is larger than the networks that share these weights, at `{module_name}`.")
-                parts.append(Part(parameter, place, gain(module, name)))
+                places = self.banks.places(network.genotype, f"{module_name}.{name}")
+                views = parameter.detach().chunk(len(places), 1) if len(places) > 1 else [parameter.detach()]
+                for place, view in zip(places, views, strict=True):
+                    shared = self.weights.get(place)
+                    if shared is None or any(want > have for want, have in zip(view.shape, shared.shape, strict=True)):
+                        raise DataError(
+                            f"`{network.genotype.id}` is larger than the networks that share these weights, at `{module_name}`."
+                        )
+                    parts.append(Part(parameter, view, place, gain(module, name)))
         return parts
-
-    def place(self, genotype: Any, name: str) -> str:
-        """The shared weight that the parameter `name` of a member's body (`layers.3.0.weight`) is a slice of."""
-        _, position, inner = name.split(".", 2)
-        return f"{genotype.head}/{position}/{genotype.layers[int(position)].op}/{inner}"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A parameter of a member: `gain` times a slice of the shared weight called `place`."""
+    """A stretch of a member's parameter (`view`, which shares its memory): `gain` times a slice of the shared weight called `place`."""
 
     parameter: nn.Parameter
+    view: Tensor
     place: str
     gain: float
 
     def of(self, weights: dict[str, Tensor]) -> Tensor:
         """The slice of `weights`; it shares memory with them."""
-        return cut(weights[self.place], self.parameter.shape)
+        return cut(weights[self.place], self.view.shape)
 
 
 def gain(module: nn.Module, name: str) -> float:

@@ -12,14 +12,15 @@ import safetensors.torch
 from torch import Tensor
 
 from pixsearch.errors import DataError, UsageError
+from pixsearch.nn.body import Body
 from pixsearch.nn.build import Network, deploy
-from pixsearch.nn.mobile import Chain
 from pixsearch.nn.readout import refit
 from pixsearch.nn.reparam import Branches
 from pixsearch.nn.supernet import Supernet
+from pixsearch.registry import SPACES
 from pixsearch.rundir import write_atomic
 from pixsearch.signature import Signature
-from pixsearch.space.vary import Limits
+from pixsearch.space.base import Space
 
 KEY = "supernet"
 SIGHT = "sight/input", "sight/truth"
@@ -34,9 +35,10 @@ def save_supernet(path: Path, supernet: Supernet, weights: dict[str, Tensor], si
     The file is whole or absent.
     """
     about = {
+        "space": supernet.banks.space.name,
         "signature": supernet.signature.to_json(),
         "branches": supernet.branches,
-        "limits": asdict(supernet.limits),
+        "limits": asdict(supernet.banks.space.limits),
         "version": version,
     }
     everything = {**weights, **dict(zip(SIGHT, sight, strict=True))}
@@ -54,8 +56,7 @@ def load_supernet(path: Path) -> tuple[Supernet, Sight, str]:
         tensors = safetensors.torch.load(data)
         length = int.from_bytes(data[:8], "little")
         about: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][KEY])
-        limits = Limits(**{name: tuple(ends) for name, ends in about["limits"].items()})
-        supernet = Supernet(Signature.from_json(about["signature"]), branches=about["branches"], limits=limits)
+        supernet = Supernet(_space(about), branches=about["branches"])
         sight = tensors.pop(SIGHT[0]), tensors.pop(SIGHT[1])
     except OSError as error:
         raise DataError(f"`{path}` cannot be read ({error.strerror}). Restore it, or train with `--from-scratch`.") from error
@@ -68,11 +69,19 @@ def load_supernet(path: Path) -> tuple[Supernet, Sight, str]:
     return supernet, sight, str(about["version"])
 
 
+def _space(about: dict[str, Any]) -> Space[Any]:
+    """The space as it was searched: limits belong to its class."""
+    kind = SPACES.load(about.get("space", "mobile"))
+    limits = type(kind.limits)(**{name: tuple(values) for name, values in about["limits"].items()})
+    searched: Space[Any] = type(kind.__name__, (kind,), {"limits": limits})(Signature.from_json(about["signature"]))
+    return searched
+
+
 def inherited(path: Path, genotype: Any, branches: Branches) -> tuple[Network, str]:
     """The network of `genotype` with its shared layers and the best tail for them, to be trained in the form `branches`; the version."""
     supernet, sight, version = load_supernet(path)
     network = supernet.inherit(genotype)
-    refit(cast(Chain, network.body), *sight)
+    refit(cast(Body, network.body), *sight)
     if branches == supernet.branches:
         return network, version
     if branches == "none":

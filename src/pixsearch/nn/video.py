@@ -6,17 +6,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pixsearch.nn.mobile import Chain, check_skip
+from pixsearch.nn.body import Body, check_skip
+from pixsearch.nn.mobile import build_layers
 from pixsearch.nn.ops import start
 from pixsearch.nn.reparam import Branches, convolution
 from pixsearch.signature import Signature
+from pixsearch.space.cost import tail
 from pixsearch.space.sequence import in_time
 from pixsearch.space.video import KERNEL, VideoGenotype
 
 CALM = 0.2  # how loud the state starts: a louder one comes back louder still, and learns more slowly (0.2 dB after 300 steps)
 
 
-class Recurrent(Chain):
+class Recurrent(Body):
     """A chain that hands a state on from frame to frame.
 
     `step` is what is exported and streamed. `forward` runs a whole sequence, which training does: its frames are channels in the order of
@@ -24,7 +26,8 @@ class Recurrent(Chain):
     """
 
     def __init__(self, genotype: VideoGenotype, border: Signature, branches: Branches) -> None:
-        super().__init__(genotype.chain, border, branches)
+        chain = genotype.chain
+        super().__init__(build_layers(chain, border, branches), tail(chain, border), chain, border, branches)
         self.frame, self.held = border.in_channels, genotype.state
         self.state = convolution(genotype.chain.layers[-1].width, genotype.state, KERNEL, branches, identity=False)
         start(self.state, CALM)
@@ -52,7 +55,10 @@ def empty_state(frame: Tensor, channels: int, multiple: int) -> Tensor:
     return frame.new_zeros((len(frame), channels, height, width))
 
 
-def build_video(genotype: VideoGenotype, signature: Signature, branches: Branches) -> Chain:
+def build_video(genotype: VideoGenotype, signature: Signature, branches: Branches) -> Body:
     """The network with weights freshly drawn from torch's generator; `signature` is its own border."""
     check_skip(signature, "video")
-    return Recurrent(genotype, signature, branches) if genotype.form == "recurrent" else Chain(genotype.chain, signature, branches)
+    chain = genotype.chain
+    if genotype.form == "recurrent":
+        return Recurrent(genotype, signature, branches)
+    return Body(build_layers(chain, signature, branches), tail(chain, signature), chain, signature, branches)

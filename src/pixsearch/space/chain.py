@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import groupby
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from pixsearch.errors import DataError
 from pixsearch.signature import Signature
@@ -53,17 +53,31 @@ class MobileGenotype(Genotype):
         return {"layers": layers, "head": self.head, "skip": self.skip, "tail": self.tail}
 
 
-def block(genotype: MobileGenotype) -> int:
+class Ends(Protocol):
+    """What networks of several spaces have in common: `head` and `skip` of `MobileGenotype`."""
+
+    @property
+    def head(self) -> str:
+        """Whether the inside runs at half the size: one of `HEADS`."""
+        ...
+
+    @property
+    def skip(self) -> str:
+        """How the input is added to the output: one of `SKIPS`."""
+        ...
+
+
+def block(genotype: Ends) -> int:
     """Side of the square of input pixels that the layers see as one."""
     return 2 if genotype.head == "s2d" else 1
 
 
-def folded_width(genotype: MobileGenotype, signature: Signature) -> int:
+def folded_width(genotype: Ends, signature: Signature) -> int:
     """Channels of the input: those of one block, pixel by pixel."""
     return signature.in_channels * block(genotype) ** 2
 
 
-def first_width(genotype: MobileGenotype, signature: Signature) -> int:
+def first_width(genotype: Ends, signature: Signature) -> int:
     """Channels that enter the first layer: those of the input, then the state's where the signature has one."""
     return folded_width(genotype, signature) + signature.state_channels
 

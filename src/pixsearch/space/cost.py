@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pixsearch.signature import Signature
-from pixsearch.space.chain import CONVS, SEPARABLES, Layer, MobileGenotype, block, input_widths
+from pixsearch.space.chain import CONVS, SEPARABLES, Ends, Layer, MobileGenotype, block, input_widths
 
 BICUBIC = 2  # input pixels to each side that bicubic up-scaling takes from
 
@@ -80,12 +80,12 @@ def macs_per_input_pixel(genotype: MobileGenotype, signature: Signature) -> floa
     return macs / block(genotype) ** 2
 
 
-def has_bicubic(genotype: MobileGenotype, signature: Signature) -> bool:
+def has_bicubic(genotype: Ends, signature: Signature) -> bool:
     """Whether the global skip computes anything: at scale 1 it is the input."""
     return genotype.skip == "bicubic" and signature.scale > 1
 
 
-def bicubic_side(genotype: MobileGenotype) -> int:
+def bicubic_side(genotype: Ends) -> int:
     """Side of the fixed kernel that makes all sub-pixels of a block."""
     return block(genotype) + 2 * BICUBIC
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pixsearch.signature import Signature
-from pixsearch.space.chain import Layer, MobileGenotype, block, folded_width, input_widths, nearest_sources
+from pixsearch.space.chain import Ends, Layer, MobileGenotype, block, folded_width, input_widths, nearest_sources
 from pixsearch.space.cost import BICUBIC, convolutions, has_bicubic, tail
 
 
 @dataclass
 class Tape:
-    """Operators in the order they run; each reads arrays and writes a new one (or over the last it reads)."""
+    """Operators in the order they run; each reads arrays and writes a new one, or over one it reads."""
 
     sizes: list[int] = field(default_factory=list)
     reads: list[list[int]] = field(default_factory=list)
     born: list[int] = field(default_factory=list)
+    over: dict[int, list[int]] = field(default_factory=dict)
 
     def run(self, reads: list[int], size: int) -> int:
         """Record an operator that writes a new array of `size` values; returns the array's number."""
@@ -25,9 +27,10 @@ class Tape:
         return len(self.sizes) - 1
 
     def run_in_place(self, reads: list[int]) -> int:
-        """Record an operator that writes over the last array it reads."""
-        self.reads.append(reads)
-        return reads[-1]
+        """Record an operator that writes over one of the largest arrays it reads, unless a later one still reads all of those."""
+        size = max(self.sizes[array] for array in reads)
+        self.over[len(self.sizes)] = [array for array in reads if self.sizes[array] == size]
+        return self.run(reads, size)
 
     def peak(self) -> int:
         """Most values alive at once: from the operator that writes an array to the last one that reads it."""
@@ -35,6 +38,10 @@ class Tape:
         for time, arrays in enumerate(self.reads):
             for array in arrays:
                 died[array] = time
+        for array, operands in self.over.items():
+            free = [operand for operand in operands if died[operand] == self.born[array]]
+            if free:  # its buffer goes on as that of the result
+                died[free[0]] -= 1
         alive = [0] * len(self.reads)
         for size, first, last in zip(self.sizes, self.born, died, strict=True):
             for time in range(first, last + 1):
@@ -45,28 +52,44 @@ class Tape:
 def peak_values(genotype: MobileGenotype, signature: Signature, height: int, width: int) -> int:
     """Most activation values alive at once for one input of `height` × `width`, a multiple of the genotype's block.
 
+    A state is joined to the input by a copy, and the next one stays until the end.
+    """
+    pixels = height * width // block(genotype) ** 2
+    handed_on: list[int] = []
+
+    def body(tape: Tape, folded: int) -> int:
+        states = [tape.run([], port.channels * pixels) for port in signature.state]
+        current = tape.run([folded, *states], input_widths(genotype, signature)[0] * pixels) if states else folded
+        for layer, inputs in zip(genotype.layers, input_widths(genotype, signature), strict=False):
+            current = _run_layer(tape, layer, inputs, current, pixels)
+        handed_on.extend(tape.run([current], tape.sizes[state]) for state in states)
+        return tape.run([current], tail(genotype, signature).outputs * pixels)
+
+    return run_between_ends(genotype, signature, height, width, body, handed_on)
+
+
+def run_between_ends(
+    genotype: Ends, signature: Signature, height: int, width: int, body: Callable[[Tape, int], int], kept: Sequence[int] = ()
+) -> int:
+    """The peak of a network of which `body` records everything from the folded input to the tail's output; arrays `kept` stay to the end.
+
     While an operator runs, its inputs, its output and whatever a later operator still reads (the input for the global
     skip, a block's input for its residual) are alive. Activations and additions write over an operand, as fused
-    kernels do; space-to-depth, pixel-shuffle, padding and repeating copy. A state is joined to the input by a copy, and the next one
-    stays until the end. Weights do not count.
+    kernels do; space-to-depth, pixel-shuffle, padding and repeating copy. Weights do not count.
     """
-    tape, pixels = Tape(), height * width // block(genotype) ** 2
+    tape = Tape()
     source = tape.run([], signature.in_channels * height * width)
     folded = source if block(genotype) == 1 else tape.run([source], tape.sizes[source])
-    states = [tape.run([], port.channels * pixels) for port in signature.state]
-    current = tape.run([folded, *states], input_widths(genotype, signature)[0] * pixels) if states else folded
-    for layer, inputs in zip(genotype.layers, input_widths(genotype, signature), strict=False):
-        current = _run_layer(tape, layer, inputs, current, pixels)
-    handed_on = [tape.run([current], tape.sizes[state]) for state in states]
-    current = tape.run([current], tail(genotype, signature).outputs * pixels)
+    current = body(tape, folded)
     if has_bicubic(genotype, signature):
         padded = tape.run([source], signature.out_channels * (height + 2 * BICUBIC) * (width + 2 * BICUBIC))
         added = tape.run([padded], tape.sizes[current])
     else:
         added = _run_nearest(tape, genotype, signature, folded, tape.sizes[current])
-    tape.run_in_place([*handed_on, added, current])
+    current = tape.run_in_place([added, current])
     if signature.scale * block(genotype) > 1:
-        tape.run([current, *handed_on], tape.sizes[current])
+        tape.run([current], tape.sizes[current])
+    tape.reads[-1] += kept
     return tape.peak()
 
 
@@ -77,7 +100,7 @@ def _run_layer(tape: Tape, layer: Layer, inputs: int, source: int, pixels: int) 
     return tape.run_in_place([source, current]) if layer.residual else current
 
 
-def _run_nearest(tape: Tape, genotype: MobileGenotype, signature: Signature, folded: int, size: int) -> int:
+def _run_nearest(tape: Tape, genotype: Ends, signature: Signature, folded: int, size: int) -> int:
     """Repeating copies, unless one channel or all channels as they are will do."""
     sources = nearest_sources(signature, block(genotype))
     if len(set(sources)) == 1 or sources == list(range(folded_width(genotype, signature))):

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pixsearch.errors import DataError
+from pixsearch.nn.body import Body
 from pixsearch.nn.build import Network
-from pixsearch.nn.mobile import Chain
 from pixsearch.nn.readout import best_reader, kernel_of, missing
 from pixsearch.nn.supernet import Supernet, cut
 from pixsearch.train.compute import Compute
@@ -75,9 +75,10 @@ class Member:
     def __init__(self, network: Network, shared: SharedWeights) -> None:
         self.network = network
         parts = shared.supernet.parts(network)
-        self.places = [part.place for part in parts]
-        self.weights: list[Tensor] = [part.parameter for part in parts]
-        self.rule = SharedMuon(list(zip(self.places, self.weights, strict=True)), shared.first, shared.second, shared.steps)
+        self.places, self._views = [part.place for part in parts], [part.view for part in parts]
+        named = {part.parameter: part.place for part in reversed(parts)}  # a parameter of several places goes by the first
+        self.weights: list[Tensor] = list(named)
+        self.rule = SharedMuon([(place, weight) for weight, place in named.items()], shared.first, shared.second, shared.steps)
         self._shared = [part.of(shared.supernet.weights) for part in parts]
         self._averages = [part.of(shared.average) for part in parts]
         self._gains = [part.gain for part in parts]
@@ -86,13 +87,13 @@ class Member:
     @torch.no_grad()
     def fetch(self) -> None:
         """Take the weights from where they are shared."""
-        torch._foreach_copy_(self.weights, self._shared)
-        torch._foreach_mul_(self.weights, self._gains)
+        torch._foreach_copy_(self._views, self._shared)
+        torch._foreach_mul_(self._views, self._gains)
 
     @torch.no_grad()
     def put_back(self, decays: list[float]) -> None:
         """Hand the weights on, and let their averages follow."""
-        torch._foreach_copy_(self._shared, torch._foreach_mul(self.weights, self._shares))
+        torch._foreach_copy_(self._shared, torch._foreach_mul(self._views, self._shares))
         torch._foreach_lerp_(self._averages, self._shared, [1 - decay for decay in decays])
 
 
@@ -130,14 +131,14 @@ class SharedWeights:
         shared: a tail that many members train in turn reads none of them, and drives their features astray. As the tail is the best in
         the sense of this error, its gradient is that of the features alone.
         """
-        chain = cast(Chain, member.network.body)
+        body = cast(Body, member.network.body)
         x = inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1)
-        folded = chain.head(x)
+        folded = body.head(x)
         with self._compute.autocast():
-            features = chain.features(folded)
+            features = body.features(folded)
         with torch.no_grad():
-            target = missing(chain, x, folded, truth)
-        kernel = kernel_of(chain.tail)
+            target = missing(body, x, folded, truth)
+        kernel = kernel_of(body.tail)
         weight, bias = best_reader(features.detach(), target, kernel)
         with self._compute.autocast():
             output = F.conv2d(features, weight, bias, padding=kernel // 2)

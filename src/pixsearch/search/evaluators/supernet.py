@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from pixsearch.data.progress import Note, silent
-from pixsearch.errors import DataError, GateError, Interrupted, UsageError
+from pixsearch.errors import DataError, GateError, Interrupted
 from pixsearch.interrupt import stop_asked
+from pixsearch.nn.body import Body
 from pixsearch.nn.build import Network
-from pixsearch.nn.mobile import Chain
 from pixsearch.nn.readout import refit
 from pixsearch.nn.supernet import Supernet
 from pixsearch.nn.supernetfile import save_supernet
@@ -27,7 +27,6 @@ from pixsearch.search.objectives import growth
 from pixsearch.search.record import Clock
 from pixsearch.search.scored import Fidelity
 from pixsearch.search.strategies.base import Sampler
-from pixsearch.space.mobile import MobileSpace
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.compute import choose
 from pixsearch.train.feed import Feed
@@ -90,10 +89,8 @@ class SharedTraining(StandaloneTraining):
         super().__init__(*args, **settings)
         self.sample, self.plan, self.checkpoints, self.note, self.clock = sample, plan, checkpoints, note, clock
         self.compute = choose(self.settings)
-        if not isinstance(self.space, MobileSpace):
-            raise UsageError(f"Weights are shared within the space `mobile` alone, not `{self.space.name}`. Choose another strategy.")
         seed = derive(self.seed, "supernet") % 2**31
-        supernet = Supernet(self.task.signature, branches=self.settings.branches, limits=self.space.limits, seed=seed)
+        supernet = Supernet(self.space, branches=self.settings.branches, seed=seed)
         self.shared = SharedWeights(supernet, self.compute, decay=DECAY)
         self.before = dict(self.shared.average)
         self.version, self.step, self.began, self.used_s = -1, 0, 0, 0.0
@@ -111,7 +108,7 @@ class SharedTraining(StandaloneTraining):
     def network(self, genotype: Any, version: int) -> Network:
         """The member by the weights of this version or of the one before, with the best tail for its features."""
         network = self.shared.supernet.inherit(genotype, self.shared.average if version == self.version else self.before)
-        refit(cast(Chain, network.body), *self._sight)
+        refit(cast(Body, network.body), *self._sight)
         return network
 
     def begin(self, parents: Sequence[Any]) -> None:
