@@ -128,7 +128,8 @@ def reach(network: Network, x: Tensor, at: int) -> int:
 class Trace(TorchDispatchMode):
     """Every operator of a forward pass, what it reads and writes; activations and sums write over an operand unless it is read later."""
 
-    IN_PLACE = ("relu", "leaky_relu", "_prelu_kernel", "hardswish", "hardtanh", "tanh", "add", "sigmoid", "_softmax")
+    IN_PLACE = ("relu", "leaky_relu", "_prelu_kernel", "hardswish", "hardtanh", "tanh", "add")
+    PARTLY = ("sigmoid", "_softmax")  # write over a part of what they read
 
     def __init__(self, arrays: list[Tensor]) -> None:
         super().__init__()
@@ -160,6 +161,9 @@ class Trace(TorchDispatchMode):
         if key in self.owner:
             return
         self.kept.append(result)
+        if name in self.PARTLY:
+            self.owner[key] = read[0]
+            return
         if name in self.IN_PLACE:
             self.over[len(self.sizes)] = [number for number in read if self.sizes[number] == result.numel()]
         self.owner[key] = len(self.sizes)
