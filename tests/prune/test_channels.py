@@ -135,7 +135,7 @@ def test_a_slice_of_a_video_network_equals_the_masked_one(name, form, head):
     sliced = slice_network(network, kept)
     with torch.no_grad():
         expected = masked(network, kept)(x)
-    # rounding grows from frame to frame
+        # rounding grows from frame to frame
         assert (sliced(x) - expected).abs().max() <= 1e-4 * expected.abs().max().clamp(min=1)
     assert members.parse(sliced.genotype.genes()) == sliced.genotype
     chosen = plan(network, members, 0.8, [x])
