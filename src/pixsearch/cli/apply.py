@@ -32,12 +32,12 @@ def apply(
     ] = None,
     as_json: o.Json = False,
 ) -> None:
-    """Run MODEL on a photo, a video or a folder, in tiles that overlap, so that memory stays bounded and no seam shows.
+    r"""Run MODEL on a photo, a video or a folder, in tiles that overlap, so that memory stays bounded and no seam shows.
 
     A video goes through frame by frame, and so does a folder of numbered frames if MODEL was made for clips; sound is kept where
     ffmpeg is there. A recurrent MODEL takes each frame whole.
 
-    A jdd model takes raw frames: .npy, plain 16-bit .raw, and with the extra `pixsearch[raw]` DNG and cameras' own formats.
+    A jdd model takes raw frames: .npy, plain 16-bit .raw, and with the extra `pixsearch\[raw]` DNG and cameras' own formats.
 
     \b
     Examples:
