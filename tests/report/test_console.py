@@ -12,6 +12,7 @@ import pytest
 from pixsearch.errors import DataError
 from pixsearch.report.columns import Column, table
 from pixsearch.report.console import open_console, show_stage
+from pixsearch.report.wording import conditions
 
 Write = Callable[..., Path]
 STAGES = ("search", "train", "prune", "export", "bench")
@@ -190,3 +191,8 @@ def test_an_export_says_in_a_line_what_phones_take(write_run: Write, monkeypatch
     text = shown(write_run("export"), "export", 120, monkeypatch)
     assert "3fa9c2d1.int8.onnx: CPU 5, XNNPACK 5, NNAPI 0 of 5 nodes (NNAPI at feature level 29)" in text
     assert "--check" in text
+
+
+def test_latencies_of_emulated_cores_are_called_modelled():
+    assert conditions("latency@arm64:a76/1280x720/int8/1t") == "modelled arm64:a76, 1280×720 out, int8, 1 thread"
+    assert conditions("latency@local/1280x720/float/2t") == "local, 1280×720 out, float, 2 threads"

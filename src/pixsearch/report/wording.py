@@ -103,7 +103,7 @@ def axis(name: str) -> str:
 
 
 def conditions(name: str) -> str:
-    """`local, 1280×720 out, float, 1 thread` out of `latency@local/1280x720/float/1t`."""
+    """`local, 1280×720 out, float, 1 thread` out of `latency@local/1280x720/float/1t`; an emulated core's is `modelled`."""
     parts = printable(name).partition("@")[2].split("/")
     words = []
     for part in parts:
@@ -112,7 +112,7 @@ def conditions(name: str) -> str:
         if threads:
             words.append(f"{threads[1]} thread{'s' if threads[1] != '1' else ''}")
         else:
-            words.append(f"{frame[1]}×{frame[2]} out" if frame else part)
+            words.append(f"{frame[1]}×{frame[2]} out" if frame else f"modelled {part}" if part.startswith("arm64:") else part)
     return ", ".join(words)
 
 
