@@ -56,8 +56,9 @@ def export(
     --for portable stores int8 as every phone runtime takes it, with the same bits everywhere; arm as ARM processors are fastest
     in; nnapi and x86 as those are.
 
-    A network whose kernels adapt to the picture is written with computed kernels, at the cost of one convolution; --dynamic feature runs all experts,
-    for runtimes that take constant kernels alone, at as many times the cost; static fixes what adapts to its mean over the photos.
+    A network whose kernels adapt to the picture is written with computed kernels, at the cost of one convolution; --dynamic
+    feature runs all experts, for runtimes that take constant kernels alone, at as many times the cost; static fixes what adapts
+    to its mean over the photos.
 
     Exit code 5 when a gate is missed: float parity of 1e-5, or the int8 loss in dB on photos held out of the calibration; then
     a table says which layer costs what.
