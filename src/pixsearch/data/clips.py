@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from pixsearch.data import phash
-from pixsearch.data.index import Index, find_photos, grouped
+from pixsearch.data.index import Index, find_photos, grouped, without_copies
 from pixsearch.data.inspect import require_side
 from pixsearch.data.photo import Photo, Rejected, digest_of
 from pixsearch.data.progress import Note, silent
@@ -53,7 +53,7 @@ def scan_clips(
             rejected.append(Rejected(film, str(error).removeprefix(f"`{film.name}` ")))
         except OSError as error:
             rejected.append(Rejected(film, f"cannot be read: {error.strerror}. Mend its permissions or leave it out."))
-    return Index(tuple(grouped(_without_copies(found, rejected))), tuple(rejected))
+    return Index(tuple(grouped(without_copies(found, rejected))), tuple(rejected))
 
 
 def runs(photos: Sequence[Photo]) -> Iterator[list[Photo]]:
@@ -116,12 +116,3 @@ def _looked_at(path: Path, part: slice, factor: int, min_side: int) -> tuple[Pic
     first = next(frames)
     require_side(first.shape[1] // factor, first.shape[0] // factor, min_side)
     return first, 1 + sum(1 for _ in frames)
-
-
-def _without_copies(found: Iterable[Photo], rejected: list[Rejected]) -> list[Photo]:
-    first: dict[str, Photo] = {}
-    for photo in found:
-        original = first.setdefault(photo.key, photo)
-        if original is not photo:
-            rejected.append(Rejected(photo.path, f"is a copy of `{original.path}`, which is used."))
-    return list(first.values())

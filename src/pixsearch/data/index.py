@@ -89,12 +89,17 @@ def scan(
     everything else is in `rejected`.
     """
     found, rejected = find_photos(sources, reduce=reduce, min_side=min_side, exclude=exclude, memo=memo, note=note)
+    return Index(tuple(grouped(without_copies(found, rejected))), tuple(rejected))
+
+
+def without_copies(found: Iterable[Photo], rejected: list[Rejected]) -> list[Photo]:
+    """Those of `found` that no earlier one equals in `key`; the others are added to `rejected`."""
     first: dict[str, Photo] = {}
     for photo in found:
-        original = first.setdefault(photo.digest, photo)
+        original = first.setdefault(photo.key, photo)
         if original is not photo:
             rejected.append(Rejected(photo.path, f"is a copy of `{original.path}`, which is used."))
-    return Index(tuple(grouped(list(first.values()))), tuple(rejected))
+    return list(first.values())
 
 
 def find_photos(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pixsearch.data import phash
-from pixsearch.data.index import Index, find_photos, grouped
+from pixsearch.data.index import Index, find_photos, grouped, without_copies
 from pixsearch.data.photo import Photo, Rejected
 from pixsearch.data.progress import Note, silent
 from pixsearch.errors import UsageError
@@ -53,7 +53,7 @@ def find_pairs(
             rejected.append(Rejected(pair.path, reason))
         else:
             fitting.append(pair)
-    return Index(tuple(grouped(_without_copies(fitting, rejected))), tuple(rejected))
+    return Index(tuple(grouped(without_copies(fitting, rejected))), tuple(rejected))
 
 
 def _by_name(photos: Sequence[Photo], folder: Path, scale: int, rejected: list[Rejected]) -> dict[str, Photo]:
@@ -101,12 +101,3 @@ def _misfit(pair: Photo, task: Task) -> str | None:
     if bits > UNLIKE:
         return f"does not show what its input `{pair.input.path.name}` shows ({bits} of 64 bits of their hashes differ). Check the names."
     return None
-
-
-def _without_copies(pairs: Sequence[Photo], rejected: list[Rejected]) -> list[Photo]:
-    first: dict[str, Photo] = {}
-    for pair in pairs:
-        original = first.setdefault(pair.key, pair)
-        if original is not pair:
-            rejected.append(Rejected(pair.path, f"is a copy of `{original.path}`, which is used."))
-    return list(first.values())
