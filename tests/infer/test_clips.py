@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import weakref
 from pathlib import Path
 
@@ -243,3 +245,20 @@ def test_sound_that_cannot_be_copied_is_said(network_of, video, tmp_path, monkey
     monkeypatch.setenv("PATH", str(tmp_path))
     [done] = apply_path(network_of("recurrent")[1], video, tmp_path / "out.mp4")["photos"]
     assert (done["sound"], done["said"]) == ("lost", "without sound: there is no ffmpeg to copy it")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+def test_sound_is_kept_where_ffmpeg_is(network_of, video, tmp_path, suffix):
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        pytest.skip("ffmpeg is not installed")
+    loud = tmp_path / "loud.mp4"
+    tone = ["-f", "lavfi", "-i", "sine=frequency=440:duration=0.7"]
+    subprocess.run([ffmpeg, "-nostdin", "-v", "error", "-i", video, *tone, "-c:v", "copy", "-c:a", "aac", loud], check=True)
+    [done] = apply_path(network_of("recurrent")[1], loud, tmp_path / f"out{suffix}")["photos"]
+    assert (done["sound"], done["said"]) == ("kept", "with its sound")
+    decode = [ffmpeg, "-nostdin", "-v", "error", "-i", tmp_path / f"out{suffix}", "-map", "0:a", "-f", "s16le", "-"]
+    heard = np.frombuffer(subprocess.run(decode, capture_output=True, check=True).stdout, np.int16)
+    assert np.abs(heard.astype(int)).max() > 1000
+    assert len(list(read_frames(tmp_path / f"out{suffix}"))) == 9
+    assert not list(tmp_path.glob(".*"))

@@ -18,13 +18,15 @@ def give_sound(silent: Path, source: Path) -> tuple[Sound, str]:
     ffmpeg = shutil.which("ffmpeg")
     if ffmpeg is None:
         return "lost", "without sound: there is no ffmpeg to copy it"
-    told = subprocess.run([ffmpeg, "-hide_banner", "-i", str(source)], capture_output=True, text=True, errors="replace", check=False)
+    told = subprocess.run(
+        [ffmpeg, "-nostdin", "-hide_banner", "-i", str(source)], capture_output=True, text=True, errors="replace", check=False
+    )
     if "Audio:" not in told.stderr:
         return "none", "the source has no sound"
     made = silent.with_name(f"{silent.stem}.sound{silent.suffix}")
     for codec in _CODECS:
         streams = ["-map", "0:v:0", "-map", "1:a", "-c:v", "copy", "-c:a", *codec]
-        command = [ffmpeg, "-y", "-v", "error", "-i", str(silent), "-i", str(source), *streams, str(made)]
+        command = [ffmpeg, "-nostdin", "-y", "-v", "error", "-i", str(silent), "-i", str(source), *streams, str(made)]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         if done.returncode == 0:
             made.replace(silent)
