@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pixsearch.errors import DataError, UsageError
-from pixsearch.infer.apply import apply_file, apply_folder, apply_path
+from pixsearch.infer.apply import apply_path
 from pixsearch.pixels.files import read_decoded, write_picture
 
 GIB = 2**30
@@ -41,7 +41,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 def test_one_photo(model, tmp_path, photo):
     write_picture(tmp_path / "a.png", photo)
-    result = apply_file(model, tmp_path / "a.png", tmp_path / "new" / "b.webp")
+    result = apply_path(model, tmp_path / "a.png", tmp_path / "new" / "b.webp")
     [done] = result["photos"]
     assert (done["width"], done["height"]) == (240, 192)
     assert read_decoded(tmp_path / "new" / "b.webp").pixels.shape == (192, 240, 3)
@@ -57,22 +57,22 @@ def test_an_existing_folder_takes_one_photo_under_its_name(model, tmp_path, phot
 def test_16_bit_is_kept_where_the_format_can_and_reduced_where_not(model, tmp_path, photo):
     write_picture(tmp_path / "deep.png", photo.astype(np.uint16) * 257)
     for name, depth in (("out.png", np.uint16), ("out.tif", np.uint16), ("out.jpg", np.uint8)):
-        apply_file(model, tmp_path / "deep.png", tmp_path / name)
+        apply_path(model, tmp_path / "deep.png", tmp_path / name)
         assert read_decoded(tmp_path / name).pixels.dtype == depth
 
 
 def test_alpha_is_kept_and_never_dropped(model, tmp_path, photo):
     write_picture(tmp_path / "cut.png", photo, photo[..., 0])
-    apply_file(model, tmp_path / "cut.png", tmp_path / "out.png")
+    apply_path(model, tmp_path / "cut.png", tmp_path / "out.png")
     assert read_decoded(tmp_path / "out.png").alpha is not None
     with pytest.raises(DataError, match="alpha"):
-        apply_file(model, tmp_path / "cut.png", tmp_path / "out.jpg")
+        apply_path(model, tmp_path / "cut.png", tmp_path / "out.jpg")
     assert not (tmp_path / "out.jpg").exists()
 
 
 def test_grey_stays_one_channel(model, tmp_path, photo):
     write_picture(tmp_path / "grey.png", photo[..., 0])
-    apply_file(model, tmp_path / "grey.png", tmp_path / "out.png")
+    apply_path(model, tmp_path / "grey.png", tmp_path / "out.png")
     assert cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED).ndim == 2
 
 
@@ -80,7 +80,7 @@ def test_grey_stays_one_channel(model, tmp_path, photo):
 def test_a_suffix_that_cannot_be_written(model, tmp_path, photo, name):
     write_picture(tmp_path / "a.png", photo)
     with pytest.raises(UsageError, match=r"Use one of \.png"):
-        apply_file(model, tmp_path / "a.png", tmp_path / name)
+        apply_path(model, tmp_path / "a.png", tmp_path / name)
 
 
 def test_a_photo_is_not_overwritten_by_itself(model, tmp_path, photo):
@@ -90,9 +90,9 @@ def test_a_photo_is_not_overwritten_by_itself(model, tmp_path, photo):
     for target in (tmp_path / "a.png", tmp_path / "sub" / ".." / "a.png", tmp_path / "link.png"):
         (tmp_path / "sub").mkdir(exist_ok=True)
         with pytest.raises(UsageError, match="not overwritten"):
-            apply_file(model, tmp_path / "a.png", target)
+            apply_path(model, tmp_path / "a.png", target)
     with pytest.raises(UsageError, match="not overwritten"):
-        apply_file(model, tmp_path / "a.png", tmp_path)
+        apply_path(model, tmp_path / "a.png", tmp_path)
     assert {name: digest for name, digest in digests(tmp_path).items() if name != "link.png"} == before
 
 
@@ -115,7 +115,7 @@ def test_a_folder_is_mirrored(model, folder, tmp_path):
 
 def test_a_format_that_cannot_be_written_becomes_png(model, folder, tmp_path):
     (folder / "old.jpe").write_bytes((folder / "trip" / "b.jpg").read_bytes())
-    apply_folder(model, folder, tmp_path / "out")
+    apply_path(model, folder, tmp_path / "out")
     assert read_decoded(tmp_path / "out" / "old.jpe.png").pixels.shape == (100, 240, 3)
 
 
@@ -125,7 +125,7 @@ def test_unreadable_files_are_named_and_the_others_written(model, folder, tmp_pa
     (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     heard = []
     with pytest.raises(DataError) as caught:
-        apply_folder(model, folder, tmp_path / "out", note=lambda kind, **fields: heard.append(kind))
+        apply_path(model, folder, tmp_path / "out", note=lambda kind, **fields: heard.append(kind))
     message = str(caught.value)
     assert "2 of 6 files were left out, 4 are written" in message
     assert "`notes.txt`" in message
@@ -139,7 +139,7 @@ def test_results_never_go_into_the_photos(model, folder):
     before = digests(folder)
     for out in (folder, folder / "out", folder / "trip" / ".." / "big"):
         with pytest.raises(UsageError, match="not touched"):
-            apply_folder(model, folder, out)
+            apply_path(model, folder, out)
     assert digests(folder) == before
 
 
@@ -148,31 +148,31 @@ def test_an_output_folder_whose_links_lead_to_the_photos(model, folder, tmp_path
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "trip").symlink_to(folder / "trip")
     with pytest.raises(DataError, match="not overwritten"):
-        apply_folder(model, folder, tmp_path / "out")
+        apply_path(model, folder, tmp_path / "out")
     assert digests(folder) == before
 
 
 def test_folders_and_files_are_not_mixed_up(model, folder, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="is a file"):
-        apply_folder(model, folder, tmp_path / "file")
+        apply_path(model, folder, tmp_path / "file")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no files"):
-        apply_folder(model, tmp_path / "empty", tmp_path / "out")
+        apply_path(model, tmp_path / "empty", tmp_path / "out")
 
 
 def test_again_gives_the_same_bytes(model, folder, tmp_path):
     for _ in range(2):
-        apply_folder(model, folder, tmp_path / "out")
-    apply_folder(model, folder, tmp_path / "other")
+        apply_path(model, folder, tmp_path / "out")
+    apply_path(model, folder, tmp_path / "other")
     assert digests(tmp_path / "out") == digests(tmp_path / "other")
 
 
 CHILD = """
 import sys
 from pathlib import Path
-from pixsearch.infer.apply import apply_file
-photo = apply_file(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))["photos"][0]
+from pixsearch.infer.apply import apply_path
+photo = apply_path(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))["photos"][0]
 assert (photo["width"], photo["height"]) == (8000, 6000)
 assert "torch" not in sys.modules and "onnx" not in sys.modules
 print(next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024)

@@ -8,7 +8,7 @@ import pytest
 from pixsearch.errors import DataError
 from pixsearch.export.onnx import read_model, write_model
 from pixsearch.export.ports import with_shape, with_uint8_ports
-from pixsearch.infer.apply import apply_file
+from pixsearch.infer.apply import apply_path
 from pixsearch.infer.session import OnnxModel
 from pixsearch.infer.tiles import apply_inputs, margin_of, output_planes
 from pixsearch.pixels.files import read_picture, write_picture
@@ -84,7 +84,7 @@ def test_a_photo_through_a_file_of_both(ported, models, photo, tmp_path):
     model = ported("plain", color="rgb", shape=(48, 60), uint8=True)
     write_picture(tmp_path / "a.png", photo)
     for path, name in ((model.path, "b.png"), (models("plain", color="rgb").path, "c.png")):
-        apply_file(path, tmp_path / "a.png", tmp_path / name)
+        apply_path(path, tmp_path / "a.png", tmp_path / name)
     assert difference(read_picture(tmp_path / "b.png"), read_picture(tmp_path / "c.png")) <= 1
 
 

@@ -93,15 +93,15 @@ def test_a_softmax_is_hot_at_first_and_cools_in_training_alone():
     found, x = network("conv3", "dynconv3", attention="softmax"), pictures()
     cold = found(x)
     (predictor,) = predictors(found)
-    cool(found, 0.0)
+    cool([predictor], 0.0)
     assert float(predictor.temperature) == HOTTEST
     assert torch.equal(found(x), cold)
     (decided,) = found.body.predictor(found.body.stem(x))
     (undecided,) = found.train().body.predictor(found.body.stem(x))
     assert (undecided - 0.25).abs().max() < (decided - 0.25).abs().max() / 3
-    cool(found, COOLED / 2)
+    cool([predictor], COOLED / 2)
     assert float(predictor.temperature) == pytest.approx((HOTTEST + 1) / 2)
-    cool(found, 0.5)
+    cool([predictor], 0.5)
     assert torch.equal(found(x), cold)
     assert "temperature" not in " ".join(found.state_dict())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,8 +12,10 @@ from pixsearch.card import ModelCard
 from pixsearch.data.cache import PairCache
 from pixsearch.nn.build import Network
 from pixsearch.nn.dynamic import blended, freeze, predictors
+from pixsearch.nn.mobile import Chain
 from pixsearch.nn.modelfile import make_card
 from pixsearch.space.base import FRAME
+from pixsearch.space.chain import MobileGenotype
 from pixsearch.space.cost import blended_macs
 from pixsearch.tasks.base import Task
 
@@ -22,7 +26,8 @@ LONGEST = 1024
 def as_features(network: Network, card: ModelCard) -> tuple[Network, ModelCard]:
     """The form `feature`, which takes about as many times the multiply-adds as there are experts; its card counts them."""
     pixels = FRAME[0] * FRAME[1] / network.signature.scale**2
-    return blended(network), card.with_(dynamic="feature", macs_720p=blended_macs(network.genotype, network.signature, pixels))  # type: ignore[arg-type]
+    genotype = cast(MobileGenotype, network.genotype)
+    return blended(network), card.with_(dynamic="feature", macs_720p=blended_macs(genotype, network.signature, pixels))
 
 
 def as_static(network: Network, card: ModelCard, pictures: PairCache, task: Task) -> tuple[Network, ModelCard]:
@@ -35,14 +40,14 @@ def as_static(network: Network, card: ModelCard, pictures: PairCache, task: Task
 @torch.no_grad()
 def mean_coefficients(network: Network, pictures: PairCache, task: Task) -> list[Tensor]:
     """For each dynamic layer the mean over `pictures` of its coefficients, (channels, experts)."""
-    (predictor,), found = predictors(network), []
+    (predictor,), chain, found = predictors(network), cast(Chain, network.body), []
     for index in range(len(pictures)):
         planes = []
         for port in task.signature.inputs:
             picture = pictures.pair(index).inputs[port.name]
             rows, columns = (_middle(length) for length in picture.shape[:2])
             planes.append(torch.from_numpy(task.encode(port.name, np.ascontiguousarray(picture[rows, columns])))[None])
-        found.append(predictor(network.body.stem(network.body.head(torch.cat(planes, dim=1)))))  # type: ignore[operator]
+        found.append(predictor(chain.stem(chain.head(torch.cat(planes, dim=1)))))
     return [torch.cat(of_layer).mean(0) for of_layer in zip(*found, strict=True)]
 
 

@@ -54,19 +54,22 @@ def apply_path(model: Path, source: Path, destination: Path, how: How = ALONE, n
     """
     if not source.exists():
         raise DataError(f"There is no `{source}`. Give a photo, a video or a folder of photos.")
-    if task_for(OnnxModel.open(model).card.signature).takes == "clips":
-        return _clip(model, source, destination, how, note)
-    apply = apply_folder if source.is_dir() else apply_file
-    return apply(model, source, destination, how, note)
-
-
-def _clip(model: Path, source: Path, destination: Path, how: How, note: Note) -> dict[str, Any]:
     opened = OnnxModel.open(model, threads=how.threads)
+    if task_for(opened.card.signature).takes == "clips":
+        done = [_clip(opened, source, destination, how, note)]
+    elif source.is_dir():
+        done = apply_folder(opened, source, destination, how, note)
+    else:
+        done = [apply_file(opened, source, destination, how, note)]
+    return {"model": str(model), "photos": done}
+
+
+def _clip(model: OnnxModel, source: Path, destination: Path, how: How, note: Note) -> dict[str, Any]:
     if not source.is_dir() and not is_video(source):
         raise UsageError(f"`{source.name}` is a photo, but this model is made for clips. Give a video, or a folder of numbered frames.")
     target = destination / _written_name(source) if destination.is_dir() and not source.is_dir() else destination
     _refuse_inputs(target, {_identity(source)})
-    return {"model": str(model), "photos": [_streamed(opened, source, target, how, note)]}
+    return _streamed(model, source, target, how, note)
 
 
 def _streamed(model: OnnxModel, source: Path, target: Path, how: How, note: Note) -> dict[str, Any]:
@@ -77,28 +80,26 @@ def _streamed(model: OnnxModel, source: Path, target: Path, how: How, note: Note
     return apply_clip(model, task, source, target, sigma=how.sigma, memory_bytes=how.memory_bytes, note=note)
 
 
-def apply_file(model: Path, source: Path, destination: Path, how: How = ALONE, note: Note = silent) -> dict[str, Any]:
+def apply_file(model: OnnxModel, source: Path, destination: Path, how: How = ALONE, note: Note = silent) -> dict[str, Any]:
     """One photo or video; the suffix of `destination` chooses the format, an existing folder takes it under its own name.
 
     16 bit, alpha and grey are kept where the format can hold them: 16 bit is reduced to 8 where it cannot, and alpha is
     refused. Raises UsageError when `destination` is the photo itself or has a suffix that cannot be written, DataError
     when the photo cannot be read.
     """
-    opened = OnnxModel.open(model, threads=how.threads)
     target = destination / _written_name(source) if destination.is_dir() else destination
     if not is_video(source):
         _refuse_suffix(target)
     _refuse_inputs(target, {_identity(source)})
-    return {"model": str(model), "photos": [_one(opened, source, target, how, note)]}
+    return _one(model, source, target, how, note)
 
 
-def apply_folder(model: Path, source: Path, destination: Path, how: How = ALONE, note: Note = silent) -> dict[str, Any]:
+def apply_folder(model: OnnxModel, source: Path, destination: Path, how: How = ALONE, note: Note = silent) -> list[dict[str, Any]]:
     """Every photo and video under `source` to the same place under `destination`, in the same format where it can be written.
 
     A file that cannot be read is passed over; all of them are named with their reasons in one DataError at the end,
     when everything else is written. Raises UsageError when `destination` lies within `source`.
     """
-    opened = OnnxModel.open(model, threads=how.threads)
     if destination.exists() and not destination.is_dir():
         raise UsageError(f"`{destination}` is a file, but `{source}` a folder. Name a folder to write to.")
     if destination.resolve().is_relative_to(source.resolve()):
@@ -112,14 +113,14 @@ def apply_folder(model: Path, source: Path, destination: Path, how: How = ALONE,
         try:
             target = destination / file.relative_to(source).parent / _written_name(file)
             _refuse_inputs(target, inputs)
-            photos.append(_one(opened, file, target, how, note))
+            photos.append(_one(model, file, target, how, note))
         except (DataError, UsageError) as error:
             failures.append(str(error).replace(f"`{file.name}`", f"`{file.relative_to(source)}`", 1))
             note("rejected", path=str(file), reason=str(error))
     if failures:
         lines = "\n".join(f"  {line}" for line in failures)
         raise DataError(f"{len(failures)} of {len(files)} files were left out, {len(photos)} are written to `{destination}`:\n{lines}")
-    return {"model": str(model), "photos": photos}
+    return photos
 
 
 def _one(model: OnnxModel, source: Path, target: Path, how: How, note: Note) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,7 @@ def _sink(destination: Path, source: Path, names: list[Path]) -> AbstractContext
     """What takes the frames: a video file where `destination` has a suffix, else a folder."""
     if destination.suffix and not destination.is_dir():
         check_suffix(destination)
-        return _VideoSink(destination, video_facts(source).fps if is_video(source) else FPS)
+        return _video_sink(destination, video_facts(source).fps if is_video(source) else FPS)
     if destination.exists() and source.is_dir() and destination.resolve() == source.resolve():
         raise UsageError(f"`{destination}` holds the frames that are read, and those are not overwritten. Choose another folder.")
     destination.mkdir(parents=True, exist_ok=True)
@@ -162,11 +162,11 @@ def _sink(destination: Path, source: Path, names: list[Path]) -> AbstractContext
     return nullcontext(write)
 
 
-class _VideoSink(VideoFile):
+@contextmanager
+def _video_sink(destination: Path, fps: float) -> Iterator[Callable[[int, Decoded], None]]:
     """A video file that takes decoded frames."""
-
-    def __enter__(self) -> Callable[[int, Decoded], None]:  # type: ignore[override]
-        return lambda _, frame: self.write(_picture(frame))
+    with VideoFile(destination, fps) as video:
+        yield lambda _, frame: video.write(_picture(frame))
 
 
 def _picture(frame: Decoded) -> Picture:

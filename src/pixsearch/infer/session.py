@@ -78,7 +78,7 @@ class OnnxModel:
             raise DataError(f"`{path}` is an ONNX model but carries no pixsearch card. Give one that `pixsearch export` has written.")
         card = ModelCard.loads(metadata[KEY], str(path))
         _check_ports(session, card, path)
-        return cls(session, card, path, Cut(path, options))
+        return cls(session, card, path, Cut(path, lambda part: open_session(part, options)))
 
     def run(self, inputs: Mapping[str, Planes], means: npt.NDArray[np.float64] | None = None) -> Planes:
         """The output for `inputs`, float32 planes (C, H, W) or (N, C, H, W) by port name, of any H and W.

@@ -6,7 +6,7 @@ computes each window from that mean, so all windows have the kernels that the pi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ Samples = npt.NDArray[Any]
 
 
 class Cut:
-    """The two parts of the model in the file at `path`, opened with `options` when first used."""
+    """The two parts of the model in the file at `path`, which `open_part` opens when they are first used."""
 
-    def __init__(self, path: Path, options: ort.SessionOptions) -> None:
-        self._path, self._options = path, options
+    def __init__(self, path: Path, open_part: Callable[[bytes], ort.InferenceSession]) -> None:
+        self._path, self._open_part = path, open_part
         self._parts: tuple[ort.InferenceSession | None, ort.InferenceSession, str] | None = None
 
     def features(self, feeds: Mapping[str, Samples]) -> npt.NDArray[np.float32]:
@@ -53,14 +53,10 @@ class Cut:
             if source not in [port.name for port in model.graph.input]:
                 del model.graph.output[:]
                 model.graph.output.append(onnx.ValueInfoProto(name=source))
-                first = _session(model, self._options)
+                first = self._open_part(model.SerializeToString())
             half = first is not None and first.get_outputs()[0].type == "tensor(float16)"
             whole.graph.node.remove(next(node for node in whole.graph.node if STATISTICS in node.output))
             kind = onnx.TensorProto.FLOAT16 if half else onnx.TensorProto.FLOAT
             whole.graph.input.append(onnx.helper.make_tensor_value_info(STATISTICS, kind, None))
-            self._parts = first, _session(whole, self._options), source
+            self._parts = first, self._open_part(whole.SerializeToString()), source
         return self._parts
-
-
-def _session(model: Any, options: ort.SessionOptions) -> ort.InferenceSession:
-    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

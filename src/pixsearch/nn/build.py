@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,14 @@ from pixsearch.nn.reparam import Branches, Folded
 from pixsearch.registry import BUILDERS, SPACES
 from pixsearch.signature import Signature
 from pixsearch.space.base import Genotype
+
+
+class Stepping(Protocol):
+    """A body with a state."""
+
+    def step(self, frame: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """The output for one frame, and the next state."""
+        ...
 
 
 class Network(nn.Module):
@@ -29,8 +37,7 @@ class Network(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Inputs in the order of the signature's ports."""
         if len(inputs) > len(self.signature.inputs):
-            stepped: tuple[Tensor, Tensor] = self.body.step(torch.cat(inputs[:-1], dim=1), inputs[-1])  # type: ignore[operator]
-            return stepped
+            return cast(Stepping, self.body).step(torch.cat(inputs[:-1], dim=1), inputs[-1])
         out: Tensor = self.body(inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1))
         return out
 

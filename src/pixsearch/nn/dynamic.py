@@ -211,8 +211,8 @@ def predictors(network: nn.Module) -> list[Predictor]:
     return [module for module in network.modules() if isinstance(module, Predictor)]
 
 
-def cool(network: nn.Module, progress: float) -> None:
+def cool(found: Sequence[Predictor], progress: float) -> None:
     """Set softmaxes to their temperature at `progress` (0…1) of a training (Chen et al. 2020: at first all experts learn)."""
-    for predictor in predictors(network):
+    for predictor in found:
         fallen = min(progress / COOLED, 1.0)
         predictor.temperature.fill_(HOTTEST + fallen * (1 - HOTTEST))

@@ -12,8 +12,9 @@ from pixsearch.nn.body import QUIET, Bicubic, Nearest, check_even, check_skip
 from pixsearch.nn.ops import LOUDER, start
 from pixsearch.nn.reparam import Branches, Folded, convolution
 from pixsearch.signature import Signature
+from pixsearch.space.cost import has_bicubic
 from pixsearch.space.dense import Block, ErdbGenotype, block_inputs, groups_of
-from pixsearch.space.dense_cost import REPEATS, has_bicubic, has_entry, has_match, tail
+from pixsearch.space.dense_cost import REPEATS, has_entry, has_match, tail
 
 RELU_GAIN = math.sqrt(2)  # what a kernel is raised by to make up for the ReLU behind it (He et al. 2015)
 FAINT = 0.1  # how loud what a block adds to its shortcut starts: a deep chain begins close to a shallow one

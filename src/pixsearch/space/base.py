@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -16,7 +16,9 @@ from pixsearch.registry import SPACES
 from pixsearch.signature import Signature
 
 REPAIR_TRIES = 200
+TRIES = 10  # likely steps that are tried before all small ones are
 FRAME = (720, 1280)
+BYTES = 4  # of a float32 value
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,16 @@ class Space(ABC, Generic[G]):
         del genotype
         return self.signature
 
+    def price(self, genotype: G) -> tuple[float, int]:
+        """What makes a member cheap: multiply-adds a pixel, then parameters."""
+        return self.macs_per_pixel(genotype), self.params(genotype)
+
+    def input_frame(self, genotype: G) -> tuple[int, int]:
+        """(height, width) of the input for a 1280×720 output, rounded up to whole pixels and to `multiple`."""
+        multiple = self.multiple(genotype)
+        height, width = (-(-side // (self.signature.scale * multiple)) * multiple for side in FRAME)
+        return height, width
+
     def macs_720p(self, genotype: G) -> float:
         """Counted multiply-adds for a 1280×720 output."""
         return self.macs_per_pixel(genotype) * FRAME[0] * FRAME[1] + self.macs_per_picture(genotype)
@@ -141,6 +153,43 @@ class Space(ABC, Generic[G]):
         if fits(self.smallest()):
             return self.smallest()
         raise InfeasibleError(f"No member of the space `{self.name}` near `{genotype.id}` fits the bounds. Loosen a bound.")
+
+
+class SteppedSpace(Space[G]):
+    """A space whose members are varied and made cheaper by small steps that may come to nothing.
+
+    Steps are given, and taken, in canonical form.
+    """
+
+    @abstractmethod
+    def vary(self, genotype: G, rng: np.random.Generator) -> G:
+        """One random step."""
+
+    @abstractmethod
+    def lighten(self, genotype: G, rng: np.random.Generator) -> G:
+        """One step that is likely to cost less."""
+
+    @abstractmethod
+    def lighter(self, genotype: G) -> Iterator[G]:
+        """Neighbours in small steps; one at least costs less, unless nothing in the space does."""
+
+    def mutate(self, genotype: G, rng: np.random.Generator) -> G:
+        """A member that differs from `genotype` by one or a few steps."""
+        child = genotype
+        while child == genotype:
+            for _ in range(int(rng.geometric(0.7))):
+                child = self.vary(child, rng)
+        return child
+
+    def shrink(self, genotype: G, rng: np.random.Generator) -> G:
+        """A neighbour with fewer multiply-adds, or as many and fewer parameters; `genotype` itself when there is none."""
+        price = self.price(genotype)
+        for _ in range(TRIES):
+            child = self.lighten(genotype, rng)
+            if self.price(child) < price:
+                return child
+        smaller = [neighbour for neighbour in self.lighter(genotype) if self.price(neighbour) < price]
+        return smaller[int(rng.choice(len(smaller)))] if smaller else genotype
 
 
 class BlockSpace(Space[G]):

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
 from pixsearch.space import dag_cost, dag_vary
-from pixsearch.space.base import FRAME, Space
+from pixsearch.space.base import BYTES, SteppedSpace
 from pixsearch.space.chain import ACTS, SKIPS
 from pixsearch.space.dag import MAX_NODES, CellGenotype, Edge, canonical, describe_cell, parse_cell
 from pixsearch.space.dag_count import count_cells
-from pixsearch.space.vary import pick
 
 __all__ = ["CellGenotype", "CellSpace", "Edge"]
 
-BYTES = 4  # of a float32 value
-TRIES = 10  # likely steps that are tried before all small ones are
 
-
-class CellSpace(Space[CellGenotype]):
+class CellSpace(SteppedSpace[CellGenotype]):
     """1 to 6 times one cell of 4 to 48 channels, for one signature; searching keeps to `limits`."""
 
     name: ClassVar[str] = "cell"
@@ -32,13 +28,17 @@ class CellSpace(Space[CellGenotype]):
             pass
         return genotype
 
-    def mutate(self, genotype: CellGenotype, rng: np.random.Generator) -> CellGenotype:
-        """A member that differs from `genotype` by one or a few mutations."""
-        child = genotype
-        while child == genotype:
-            for _ in range(int(rng.geometric(0.7))):
-                child = self._member(dag_vary.vary(child, rng, self.limits), child)
-        return child
+    def vary(self, genotype: CellGenotype, rng: np.random.Generator) -> CellGenotype:
+        """One mutation."""
+        return self._member(dag_vary.vary(genotype, rng, self.limits), genotype)
+
+    def lighten(self, genotype: CellGenotype, rng: np.random.Generator) -> CellGenotype:
+        """Narrower, a cell less, or less in the cell."""
+        return self._member(dag_vary.lighten(genotype, rng, self.limits), genotype)
+
+    def lighter(self, genotype: CellGenotype) -> Iterator[CellGenotype]:
+        """One gene changed."""
+        return (self._member(neighbour, genotype) for neighbour in dag_vary.lighter(genotype, self.limits))
 
     def crossover(self, first: CellGenotype, second: CellGenotype, rng: np.random.Generator) -> CellGenotype:
         """The first nodes of one parent and the later ones of the other."""
@@ -46,25 +46,14 @@ class CellSpace(Space[CellGenotype]):
             first, second = second, first
         return self._member(dag_vary.cross(first, second, rng), first)
 
-    def shrink(self, genotype: CellGenotype, rng: np.random.Generator) -> CellGenotype:
-        """A neighbour with fewer multiply-adds, or as many and fewer parameters; `genotype` itself when there is none."""
-        price = self._price(genotype)
-        for _ in range(TRIES):
-            child = self._member(dag_vary.lighten(genotype, rng, self.limits), genotype)
-            if self._price(child) < price:
-                return child
-        neighbours = (self._member(neighbour, genotype) for neighbour in dag_vary.lighter(genotype, self.limits))
-        smaller = [neighbour for neighbour in neighbours if self._price(neighbour) < price]
-        return pick(rng, smaller) if smaller else genotype
-
     def smallest(self) -> CellGenotype:
         """One cell of the least width with one depthwise layer."""
-        return min(self._like("relu", ((Edge(0, "dw3"),),), min), key=self._price)
+        return min(self._like("relu", ((Edge(0, "dw3"),),), min), key=self.price)
 
     def largest(self) -> CellGenotype:
         """As many cells of the greatest width as there may be, all edges of which are the most expensive that differ."""
         inner = ((Edge(0, "conv3"), Edge(0, "conv5")), *[(Edge(0, "conv5"), Edge(1, "conv5"))] * (MAX_NODES - 1))
-        return max(self._like("prelu", inner, max), key=self._price)
+        return max(self._like("prelu", inner, max), key=self.price)
 
     def size(self) -> int:
         """How many genotypes lie within `limits`, each network counted once."""
@@ -85,8 +74,7 @@ class CellSpace(Space[CellGenotype]):
 
         The input frame is rounded up to whole pixels.
         """
-        height, width = (-(-side // self.signature.scale) for side in FRAME)
-        return BYTES * dag_cost.peak_values(genotype, self.signature, height, width)
+        return BYTES * dag_cost.peak_values(genotype, self.signature, *self.input_frame(genotype))
 
     def multiple(self, genotype: CellGenotype) -> int:
         """Any size will do."""
@@ -117,6 +105,3 @@ class CellSpace(Space[CellGenotype]):
 
     def _canonical(self, genotype: CellGenotype) -> CellGenotype:
         return canonical(genotype, self.signature)
-
-    def _price(self, genotype: CellGenotype) -> tuple[float, int]:
-        return dag_cost.macs_per_input_pixel(genotype, self.signature), self.params(genotype)

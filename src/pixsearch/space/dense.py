@@ -43,6 +43,7 @@ class ErdbGenotype(Genotype):
     """3×3 to `width` → blocks → 1×1 of all their outputs, 3×3, + the first 3×3 → 3×3 → + global skip of the input → pixel-shuffle."""
 
     space: ClassVar[str] = "erdb"
+    head: ClassVar[str] = "plain"
     blocks: tuple[Block, ...]
     width: int = 16
     skip: str = "nearest"

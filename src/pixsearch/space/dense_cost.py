@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from functools import cache
 
 from pixsearch.signature import Signature
-from pixsearch.space.cost import BICUBIC, Conv
+from pixsearch.space.cost import Conv, bicubic_side, has_bicubic
 from pixsearch.space.dense import Block, ErdbGenotype, block_inputs, groups_of, has_context
-from pixsearch.space.memory import Tape
+from pixsearch.space.memory import Tape, run_between_ends
 
 REPEATS = 3  # how often a context block applies each 3×3
 
@@ -74,13 +74,8 @@ def macs_per_input_pixel(genotype: ErdbGenotype, signature: Signature) -> float:
     blocks = zip(genotype.blocks, block_inputs(genotype), strict=True)
     macs = sum(_block_costs(*pair)[0] for pair in blocks) + sum(conv.macs for conv in ends(genotype, signature))
     if has_bicubic(genotype, signature):
-        macs += tail(genotype, signature).outputs * (1 + 2 * BICUBIC) ** 2
+        macs += tail(genotype, signature).outputs * bicubic_side(genotype) ** 2
     return macs
-
-
-def has_bicubic(genotype: ErdbGenotype, signature: Signature) -> bool:
-    """Whether the global skip computes anything."""
-    return genotype.skip == "bicubic" and signature.scale > 1
 
 
 def radius(genotype: ErdbGenotype) -> int:
@@ -105,26 +100,24 @@ def radius(genotype: ErdbGenotype) -> int:
 def peak_values(genotype: ErdbGenotype, signature: Signature, height: int, width: int) -> int:
     """Most activation values alive at once for one input of `height` × `width`, both even where a part runs at half the size.
 
-    While an operator runs, its inputs, its output and whatever a later operator still reads are alive. Activations and additions
-    write over an operand, as fused kernels do; joining, pixel-shuffle, padding and repeating copy. Weights do not count.
+    As for chains (`memory.run_between_ends`); joining copies.
     """
-    tape, pixels = Tape(), height * width
-    source = tape.run([], signature.in_channels * pixels)
-    first = current = tape.run([source], genotype.width * pixels)
-    outputs = []
-    for block, inputs in zip(genotype.blocks, block_inputs(genotype), strict=True):
-        current = _run_block(tape, block, inputs, current, pixels)
-        outputs.append(current)
-    if len(outputs) > 1:
-        current = tape.run(outputs, sum(tape.sizes[output] for output in outputs))
-    current = tape.run([current], genotype.width * pixels)
-    current = tape.run([current], genotype.width * pixels)
-    current = tape.run_in_place([first, current])
-    current = tape.run([current], tail(genotype, signature).outputs * pixels)
-    _run_skip(tape, genotype, signature, source, current, (height, width))
-    if signature.scale > 1:
-        tape.run([current], tape.sizes[current])
-    return tape.peak()
+    pixels = height * width
+
+    def inside(tape: Tape, source: int) -> tuple[int, list[int]]:
+        first = current = tape.run([source], genotype.width * pixels)
+        outputs = []
+        for block, inputs in zip(genotype.blocks, block_inputs(genotype), strict=True):
+            current = _run_block(tape, block, inputs, current, pixels)
+            outputs.append(current)
+        if len(outputs) > 1:
+            current = tape.run(outputs, sum(tape.sizes[output] for output in outputs))
+        current = tape.run([current], genotype.width * pixels)
+        current = tape.run([current], genotype.width * pixels)
+        current = tape.run_in_place([first, current])
+        return tape.run([current], tail(genotype, signature).outputs * pixels), []
+
+    return run_between_ends(genotype, signature, height, width, inside)
 
 
 def _run_block(tape: Tape, block: Block, inputs: int, source: int, pixels: int) -> int:
@@ -166,15 +159,3 @@ def _run_context(tape: Tape, block: Block, inner: int, pixels: int) -> int:
             current = tape.run([joined], quarter)
     shuffled = tape.run([joined], tape.sizes[joined])
     return tape.run([shuffled], block.width * pixels)
-
-
-def _run_skip(tape: Tape, genotype: ErdbGenotype, signature: Signature, source: int, current: int, sides: tuple[int, int]) -> None:
-    """The global skip and its addition; repeating one channel is a part of the addition."""
-    height, width = sides
-    added = source
-    if has_bicubic(genotype, signature):
-        padded = tape.run([source], signature.out_channels * (height + 2 * BICUBIC) * (width + 2 * BICUBIC))
-        added = tape.run([padded], tape.sizes[current])
-    elif signature.out_channels > 1 and (signature.scale > 1 or signature.in_channels > signature.out_channels):
-        added = tape.run([source], tape.sizes[current])
-    tape.run_in_place([added, current])

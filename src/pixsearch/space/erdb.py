@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pixsearch.space import dense_cost, dense_vary
-from pixsearch.space.base import FRAME, BlockSpace
+from pixsearch.space.base import BYTES, BlockSpace, SteppedSpace
 from pixsearch.space.chain import SKIPS
 from pixsearch.space.dense import (
     KINDS,
@@ -21,15 +21,11 @@ from pixsearch.space.dense import (
     has_context,
     parse_blocks,
 )
-from pixsearch.space.vary import pick
 
 __all__ = ["Block", "ErdbGenotype", "ErdbSpace"]
 
-BYTES = 4  # of a float32 value
-TRIES = 10  # likely steps that are tried before all small ones are
 
-
-class ErdbSpace(BlockSpace[ErdbGenotype]):
+class ErdbSpace(SteppedSpace[ErdbGenotype], BlockSpace[ErdbGenotype]):
     """Chains of 1 to 20 dense blocks for one signature, as searched by ESR-EA (Song et al., AAAI 2020).
 
     Two convolutions of the paper's network are left out: the second 3×3 before the blocks, and those behind the pixel-shuffle, which
@@ -44,13 +40,17 @@ class ErdbSpace(BlockSpace[ErdbGenotype]):
         """A random member; see `dense_vary.draw` for how likely which."""
         return self._canonical(dense_vary.draw(rng, self.limits))
 
-    def mutate(self, genotype: ErdbGenotype, rng: np.random.Generator) -> ErdbGenotype:
-        """A member that differs from `genotype` by one or a few mutations."""
-        child = genotype
-        while child == genotype:
-            for _ in range(int(rng.geometric(0.7))):
-                child = self._canonical(dense_vary.vary(child, rng, self.limits))
-        return child
+    def vary(self, genotype: ErdbGenotype, rng: np.random.Generator) -> ErdbGenotype:
+        """One mutation."""
+        return self._canonical(dense_vary.vary(genotype, rng, self.limits))
+
+    def lighten(self, genotype: ErdbGenotype, rng: np.random.Generator) -> ErdbGenotype:
+        """A block less, fewer convolutions or fewer channels."""
+        return self._canonical(dense_vary.lighten(genotype, rng, self.limits))
+
+    def lighter(self, genotype: ErdbGenotype) -> Iterator[ErdbGenotype]:
+        """One gene changed, or one block less."""
+        return (self._canonical(neighbour) for neighbour in dense_vary.lighter(genotype, self.limits))
 
     def crossover(self, first: ErdbGenotype, second: ErdbGenotype, rng: np.random.Generator) -> ErdbGenotype:
         """The front of one parent and the back of the other."""
@@ -67,24 +67,13 @@ class ErdbSpace(BlockSpace[ErdbGenotype]):
         del rng
         return self._canonical(dense_vary.with_block(genotype, position, kind=kind))
 
-    def shrink(self, genotype: ErdbGenotype, rng: np.random.Generator) -> ErdbGenotype:
-        """A neighbour with fewer multiply-adds, or as many and fewer parameters; `genotype` itself when there is none."""
-        price = self._price(genotype)
-        for _ in range(TRIES):
-            child = self._canonical(dense_vary.lighten(genotype, rng, self.limits))
-            if self._price(child) < price:
-                return child
-        neighbours = (self._canonical(neighbour) for neighbour in dense_vary.lighter(genotype, self.limits))
-        smaller = [neighbour for neighbour in neighbours if self._price(neighbour) < price]
-        return pick(rng, smaller) if smaller else genotype
-
     def smallest(self) -> ErdbGenotype:
         """As few blocks as there may be, of the cheapest kind."""
-        return min(self._uniform(self.limits.depth[0], min), key=self._price)
+        return min(self._uniform(self.limits.depth[0], min), key=self.price)
 
     def largest(self) -> ErdbGenotype:
         """As many blocks as there may be, of the most expensive kind."""
-        return max(self._uniform(self.limits.depth[1], max), key=self._price)
+        return max(self._uniform(self.limits.depth[1], max), key=self.price)
 
     def size(self) -> int:
         """How many genotypes lie within `limits`, each counted once."""
@@ -106,9 +95,7 @@ class ErdbSpace(BlockSpace[ErdbGenotype]):
 
         The input frame is rounded up to whole pixels, and to `multiple`.
         """
-        multiple = self.multiple(genotype)
-        height, width = (-(-side // (self.signature.scale * multiple)) * multiple for side in FRAME)
-        return BYTES * dense_cost.peak_values(genotype, self.signature, height, width)
+        return BYTES * dense_cost.peak_values(genotype, self.signature, *self.input_frame(genotype))
 
     def multiple(self, genotype: ErdbGenotype) -> int:
         """2 when a block runs at half the size, else 1."""
@@ -134,6 +121,3 @@ class ErdbSpace(BlockSpace[ErdbGenotype]):
 
     def _canonical(self, genotype: ErdbGenotype) -> ErdbGenotype:
         return replace(genotype, skip=canonical_skip(genotype.skip, self.signature))
-
-    def _price(self, genotype: ErdbGenotype) -> tuple[float, int]:
-        return dense_cost.macs_per_input_pixel(genotype, self.signature), self.params(genotype)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
 from pixsearch.space import cost, memory, vary
-from pixsearch.space.base import FRAME, BlockSpace
+from pixsearch.space.base import BYTES, BlockSpace, SteppedSpace
 from pixsearch.space.chain import (
     ACTS,
     ATTENTIONS,
@@ -28,11 +29,8 @@ from pixsearch.space.chain import (
 
 __all__ = ["DynamicMobileSpace", "Layer", "MobileGenotype", "MobileSpace"]
 
-BYTES = 4  # of a float32 value
-TRIES = 10  # likely steps that are tried before all small ones are
 
-
-class MobileSpace(BlockSpace[MobileGenotype]):
+class MobileSpace(SteppedSpace[MobileGenotype], BlockSpace[MobileGenotype]):
     """Chains of 1 to 12 layers of 4 to 64 channels for one signature.
 
     Searching keeps to `limits`; `parse` also takes pruned chains, whose widths may be as small as 1, and dynamic operators.
@@ -46,13 +44,17 @@ class MobileSpace(BlockSpace[MobileGenotype]):
         """A random member; see `vary.draw` for how likely which."""
         return self._canonical(vary.draw(rng, self.limits))
 
-    def mutate(self, genotype: MobileGenotype, rng: np.random.Generator) -> MobileGenotype:
-        """A member that differs from `genotype` by one or a few mutations."""
-        child = genotype
-        while child == genotype:
-            for _ in range(int(rng.geometric(0.7))):
-                child = self._canonical(vary.vary(child, rng, self.limits))
-        return child
+    def vary(self, genotype: MobileGenotype, rng: np.random.Generator) -> MobileGenotype:
+        """One mutation."""
+        return self._canonical(vary.vary(genotype, rng, self.limits))
+
+    def lighten(self, genotype: MobileGenotype, rng: np.random.Generator) -> MobileGenotype:
+        """Narrower, shallower, or with a cheaper operator or end."""
+        return self._canonical(vary.lighten(genotype, rng, self.limits))
+
+    def lighter(self, genotype: MobileGenotype) -> Iterator[MobileGenotype]:
+        """One gene changed."""
+        return (self._canonical(neighbour) for neighbour in vary.lighter(genotype, self.limits))
 
     def crossover(self, first: MobileGenotype, second: MobileGenotype, rng: np.random.Generator) -> MobileGenotype:
         """The front of one parent and the back of the other."""
@@ -67,17 +69,6 @@ class MobileSpace(BlockSpace[MobileGenotype]):
     def exchange(self, genotype: MobileGenotype, position: int, kind: str, rng: np.random.Generator) -> MobileGenotype:
         """Another operator at a layer, of the same width and activation."""
         return self._canonical(vary.exchange_op(genotype, position, kind, rng, self.limits))
-
-    def shrink(self, genotype: MobileGenotype, rng: np.random.Generator) -> MobileGenotype:
-        """A neighbour with fewer multiply-adds, or as many and fewer parameters; `genotype` itself when there is none."""
-        price = self._price(genotype)
-        for _ in range(TRIES):
-            child = self._canonical(vary.lighten(genotype, rng, self.limits))
-            if self._price(child) < price:
-                return child
-        neighbours = (self._canonical(neighbour) for neighbour in vary.lighter(genotype, self.limits))
-        smaller = [neighbour for neighbour in neighbours if self._price(neighbour) < price]
-        return vary.pick(rng, smaller) if smaller else genotype
 
     def smallest(self) -> MobileGenotype:
         """One 1×1 layer of the least width and a 1×1 tail."""
@@ -123,8 +114,7 @@ class MobileSpace(BlockSpace[MobileGenotype]):
 
         The input frame is rounded up to whole pixels, and to `multiple`.
         """
-        height, width = (round_up(-(-side // self.signature.scale), self.multiple(genotype)) for side in FRAME)
-        return BYTES * memory.peak_values(genotype, self.signature, height, width)
+        return BYTES * memory.peak_values(genotype, self.signature, *self.input_frame(genotype))
 
     def multiple(self, genotype: MobileGenotype) -> int:
         """2 behind a space-to-depth head, else 1."""
@@ -146,17 +136,9 @@ class MobileSpace(BlockSpace[MobileGenotype]):
     def _canonical(self, genotype: MobileGenotype) -> MobileGenotype:
         return canonical(genotype, self.signature)
 
-    def _price(self, genotype: MobileGenotype) -> tuple[float, int]:
-        return cost.macs_per_input_pixel(genotype, self.signature), self.params(genotype)
-
 
 class DynamicMobileSpace(MobileSpace):
     """The same with dynamic operators among those that a search draws; what it finds are genotypes of `mobile`."""
 
     kinds: ClassVar[tuple[str, ...]] = (*OPS, *DYNAMIC)
     limits: ClassVar[vary.Limits] = vary.Limits(ops=kinds)
-
-
-def round_up(value: int, multiple: int) -> int:
-    """The next multiple that is not less."""
-    return -(-value // multiple) * multiple

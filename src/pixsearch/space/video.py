@@ -11,11 +11,11 @@ import numpy as np
 from pixsearch.errors import DataError, UsageError
 from pixsearch.signature import Port, Signature
 from pixsearch.space import memory
-from pixsearch.space.base import FRAME, BlockSpace, Genotype
+from pixsearch.space.base import BYTES, BlockSpace, Genotype
 from pixsearch.space.chain import OPS, MobileGenotype, block, canonical
 from pixsearch.space.cost import Conv
 from pixsearch.space.genes import integer, one_of
-from pixsearch.space.mobile import BYTES, MobileSpace, round_up
+from pixsearch.space.mobile import MobileSpace
 from pixsearch.space.vary import lighter, pick
 
 FORMS = ("stacked", "recurrent")
@@ -104,20 +104,20 @@ class VideoSpace(BlockSpace[VideoGenotype]):
 
     def shrink(self, genotype: VideoGenotype, rng: np.random.Generator) -> VideoGenotype:
         """A neighbour of fewer multiply-adds, mostly by its chain; `genotype` itself when there is none."""
-        price = self._price(genotype)
+        price = self.price(genotype)
         smaller = replace(genotype, chain=self.inner(genotype).shrink(genotype.chain, rng))
-        if self._price(smaller) < price and rng.random() > OUTER:
+        if self.price(smaller) < price and rng.random() > OUTER:
             return smaller
-        others = [other for other in (*self._neighbours(genotype), smaller) if self._price(other) < price]
+        others = [other for other in (*self._neighbours(genotype), smaller) if self.price(other) < price]
         return pick(rng, others) if others else genotype
 
     def smallest(self) -> VideoGenotype:
         """The smallest chain on the smallest window, or with the smallest state."""
-        return min(self._ends("smallest", STATES[0]), key=self._price)
+        return min(self._ends("smallest", STATES[0]), key=self.price)
 
     def largest(self) -> VideoGenotype:
         """The largest chain on the largest window, or with the largest state."""
-        return max(self._ends("largest", STATES[1]), key=self._price)
+        return max(self._ends("largest", STATES[1]), key=self.price)
 
     def size(self) -> int:
         """How many genotypes a search can reach."""
@@ -136,9 +136,7 @@ class VideoSpace(BlockSpace[VideoGenotype]):
 
     def memory_bytes(self, genotype: VideoGenotype) -> int:
         """Peak bytes of float32 activations for one 1280×720 output frame, both states among them."""
-        border = self.border(genotype)
-        height, width = (round_up(-(-side // border.scale), self.multiple(genotype)) for side in FRAME)
-        return BYTES * memory.peak_values(genotype.chain, border, height, width)
+        return BYTES * memory.peak_values(genotype.chain, self.border(genotype), *self.input_frame(genotype))
 
     def multiple(self, genotype: VideoGenotype) -> int:
         """2 behind a space-to-depth head, else 1; a state has the input's size divided by it."""
@@ -203,6 +201,3 @@ class VideoSpace(BlockSpace[VideoGenotype]):
 
     def _state_macs(self, genotype: VideoGenotype) -> float:
         return state_conv(genotype).weights / block(genotype.chain) ** 2 if genotype.state else 0.0
-
-    def _price(self, genotype: VideoGenotype) -> tuple[float, int]:
-        return self.macs_per_pixel(genotype), self.params(genotype)

@@ -10,7 +10,7 @@ from pixsearch.data.progress import Note, silent
 from pixsearch.errors import Interrupted
 from pixsearch.interrupt import stop_asked
 from pixsearch.nn.build import Network
-from pixsearch.nn.dynamic import cool
+from pixsearch.nn.dynamic import cool, predictors
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.compute import choose
 from pixsearch.train.config import TrainConfig
@@ -51,6 +51,7 @@ def fit(
     compute, criterion = choose(config, ranks), LOSSES[config.loss]
     with compute.in_charge(), Feed(patches, network.signature, compute, ahead=compute.device.type != "cpu") as feed:
         trainee = Trainee(network, config, compute, ranks)
+        dynamic = predictors(trainee.network)
         record = Record(trainee, config, checkpoints, note, ranks)
         tick, progress = record.clock.tick, record.clock.progress
         good, validated = trainee.pack(), progress(trainee.progress.step)
@@ -72,7 +73,7 @@ def fit(
                 ranks.first(record.save)
                 raise Interrupted(record.how_to_resume())
             inputs, truth = feed.draw(here.step)
-            cool(trainee.network, progress(here.step + 0.5))
+            cool(dynamic, progress(here.step + 0.5))
             loss = criterion(trainee(inputs), truth)
             rate = config.rate * here.slowed * rate_share(progress(here.step + 0.5), config.warmup, here.entered)
             trainee.learn(loss, rate)

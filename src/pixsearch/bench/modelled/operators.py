@@ -23,7 +23,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from pixsearch.errors import PixsearchError
-from pixsearch.infer.session import PROVIDERS, session_options
+from pixsearch.infer.session import PROVIDERS, open_session, session_options
 
 AXES = ("height", "width")
 _ALLOW_SIGNED = "session.qdqisint8allowed"
@@ -158,7 +158,7 @@ class ArmGraph:
         options = session_options(optimization="none")
         for axis, side in zip(AXES, (height, width), strict=True):
             options.add_free_dimension_override_by_name(axis, side)
-        session = ort.InferenceSession(shown.SerializeToString(), options, providers=list(PROVIDERS))
+        session = open_session(shown.SerializeToString(), options)
         found = {}
         for port in (*session.get_inputs(), *session.get_outputs()):
             if not all(isinstance(side, int) for side in port.shape):
