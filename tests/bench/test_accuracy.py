@@ -44,6 +44,17 @@ def test_a_model_is_run_on_the_whole_picture(pairs, model):
     assert accuracy.pictures["coffee"] == task.score(wanted, pairs["coffee"].truth)
 
 
+def test_clips_are_drawn_as_a_whole():
+    """Two clips of twenty frames, alike within: the interval is that of two pictures."""
+
+    def clips(gains: tuple[float, float]) -> Accuracy:
+        return Accuracy(
+            {f"{clip}/{time:03d}": Scores(30 + gain, 0.9, 1.0) for clip, gain in zip("ab", gains, strict=True) for time in range(20)}
+        )
+
+    assert difference(clips((1.0, 3.0)), clips((0.0, 0.0)), seed=0).interval_db == (1.0, 3.0)
+
+
 @pytest.mark.parametrize("color", ["y", "rgb"])
 def test_huge_pictures_give_the_same_by_windows(pairs, export, monkeypatch, color):
     task = make_task("sr", 2, color)

@@ -108,6 +108,20 @@ def test_fixed_coefficients_are_the_mean_and_make_a_static_member():
     assert (found(x) - static(x)).abs().max() < 1e-5
 
 
+@torch.no_grad()
+def test_mean_coefficients_are_those_of_all_pictures():
+    found, seen = network("softmax"), []
+    (predictor,) = predictors(found)
+    for index in range(2):
+        middle = np.ascontiguousarray(Pictures().pair(index).inputs["input"][:30])
+        planes = torch.from_numpy(TASK.encode("input", middle))[None]
+        seen.append(predictor(found.body.stem(planes)))
+    means = mean_coefficients(found, Pictures(), TASK)
+    for dark, bright, mean in zip(*seen, means, strict=True):
+        assert (dark - bright).abs().max() > 1e-3
+        assert torch.allclose(mean, (dark[0] + bright[0]) / 2, atol=1e-6)
+
+
 @pytest.mark.parametrize("scheme", [ARM, PORTABLE])
 @pytest.mark.parametrize("form", ["kernel", "feature"])
 def test_int8_quantizes_the_kernel_that_is_computed_and_not_what_computes_it(tmp_path, form, scheme):

@@ -89,6 +89,18 @@ def test_softmax_shares_add_up_to_one():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("attention", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("experts", [2, 6])
+def test_a_fresh_layer_keeps_the_size_of_its_input(attention, experts):
+    torch.manual_seed(0)
+    conv = DynamicConv(32, 32, 3, experts)
+    conv.start(1.0, attention)
+    x, equal = torch.randn(4, 32, 24, 24), 0.5 if attention == "sigmoid" else 1 / experts
+    out = conv(x, torch.full((4, 32, experts), equal))
+    assert float(out[..., 1:-1, 1:-1].std() / x.std()) == pytest.approx(1.0, abs=0.1)
+
+
+@torch.no_grad()
 def test_a_softmax_is_hot_at_first_and_cools_in_training_alone():
     found, x = network("conv3", "dynconv3", attention="softmax"), pictures()
     cold = found(x)

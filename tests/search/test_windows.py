@@ -30,6 +30,14 @@ class Pictures:
         return self.pairs[index]
 
 
+def test_of_clips_the_first_frames_are_taken_in_a_row() -> None:
+    """Three clips of six frames; eight frames are two clips' first four."""
+    clips = Pictures([(8, 8)] * 18, 2)
+    clips.names = [f"{clip}/{time:03d}" for clip in "abc" for time in range(6)]
+    task = TaskConfig(name="video-sr", scale=2).make()
+    assert Selection(clips, task, pictures=8, window=64).names == [f"{clip}/{time:03d}" for clip in "ab" for time in range(4)]
+
+
 @pytest.fixture
 def task() -> Task:
     return TaskConfig(scale=3).make()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pixsearch.data.config import DataConfig
-from pixsearch.data.open import Data, open_data
+from pixsearch.data.open import Data, open_data, open_pictures
 from pixsearch.data.patches import Patches
 from pixsearch.nn.build import Network, build
 from pixsearch.pixels.files import read_picture, write_picture
@@ -87,6 +87,25 @@ def test_training_gains_on_a_clip_and_repeats_to_the_bit(task: Task, data: Data,
     assert after["psnr_db"] > before["psnr_db"] + 0.1
     assert after["flicker"] < before["flicker"]
     assert list(after["pictures"]) == [f"pan/{time:03d}" for time in range(6)]
+
+
+def test_a_clip_does_not_remember_the_one_before(task: Task, data: Data, sample_images: Path, tmp_path: Path) -> None:
+    """A clip behind another scores as it does alone."""
+    for clip, name in (("a", "coffee"), ("b", "rocket")):
+        photo = read_picture(sample_images / f"{name}.png")
+        (tmp_path / clip).mkdir()
+        for time in range(3):
+            write_picture(tmp_path / clip / f"{time}.png", photo[100 + time : 180 + time, 100:200].copy())
+    net = network(task, **RECURRENT).eval()
+    with torch.no_grad():
+        for value in net.parameters():
+            value.mul_(3)  # so that a state is heard
+    both, alone = (
+        validate(net, open_pictures([tmp_path / clip for clip in clips], task, DataConfig(cache=tmp_path / "cache")), task)["pictures"]
+        for clips in ("ab", "b")
+    )
+    assert list(both) == [f"{clip}/{time:03d}" for clip in "ab" for time in range(3)]
+    assert {name: figures for name, figures in both.items() if name.startswith("b")} == alone
 
 
 def test_scores_of_a_clip_are_those_of_the_whole_sequence(task: Task, data: Data) -> None:
