@@ -58,7 +58,7 @@ def mega_cycles(act: str, precision: str) -> float:
         return path
 
     spec = LatencySpec.parse(f"arm64:{CORE}/1280x720/{precision}/1t")
-    return latency_of(network, card, spec, write) * Arm64Target(CORE).clock_ghz * 1e3
+    return latency_of(network, card, spec, write) * Arm64Target(CORE).clock_ghz
 
 
 if __name__ == "__main__":
