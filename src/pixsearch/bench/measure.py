@@ -20,6 +20,8 @@ from pixsearch.signature import Signature
 from pixsearch.tasks.base import Planes
 
 QUICK = Repeat(warmup=2, count=15, least=5, box_s=0.6, spread=0.01)
+MODELLED = Repeat(warmup=2, count=1)
+"""Where time is modelled: one run is like the next, and takes its emulator seconds."""
 
 
 def measure_latency(model: Path, spec: LatencySpec, target: Target | None = None) -> float:
@@ -38,8 +40,9 @@ def quick(model: Path, spec: LatencySpec, target: Target | None = None) -> Measu
     if card.precision != spec.precision:
         raise UsageError(f"`{model}` is {card.precision}, but `{spec}` is a latency of {spec.precision}. Export it as {spec.precision}.")
     inputs = frame(card, spec)
-    with (target or open_target(spec.target)).prepare(model, spec.threads) as prepared:
-        return prepared.run(inputs, QUICK)
+    target = target or open_target(spec.target)
+    with target.prepare(model, spec.threads) as prepared:
+        return prepared.run(inputs, MODELLED if target.modelled else QUICK)
 
 
 def frame(card: ModelCard, spec: LatencySpec) -> dict[str, Samples]:
