@@ -176,7 +176,7 @@ def test_checked_for_phones_and_warned_of_prices(make, photos, tmp_path):
     [prelu] = [one for one in fixed["operators"] if one["operator"] == "PRelu"]
     assert prelu["refused"]["nnapi"] == "only from feature level 29 on"
     [price] = [event["text"] for event in events if event["kind"] == "warning"]
-    assert "497 Mcycles" in price
+    assert "483 Mcycles" in price
 
 
 def test_nnapi_without_a_shape_is_warned_of(pruned, tmp_path):
