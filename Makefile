@@ -19,7 +19,7 @@ PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-denoise demo-video targets test check format search train prune export bench report clean \
 	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-guidance benchmark-vega benchmark-quantization benchmark-demo benchmark-workers \
-	benchmark-ranking benchmark-video benchmark-dynamic benchmark-arm-ncnn benchmark-arm benchmark-arm-costs
+	benchmark-ranking benchmark-video benchmark-dynamic benchmark-arm-ncnn benchmark-arm benchmark-arm-costs benchmark-arm-engines benchmark-engines
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -125,6 +125,12 @@ benchmark-arm: targets  ## Outputs and modelled latency of one network on emulat
 
 benchmark-arm-costs: targets  ## The table of operator costs against whole networks on an emulated A76; resumes row by row
 	$(BIN)/python benchmarks/arm_costs.py
+
+benchmark-arm-engines: targets  ## One network in ONNX Runtime and in ncnn on emulated Arm cores; resumes row by row
+	$(BIN)/python benchmarks/arm_engines.py
+
+benchmark-engines: setup  ## One network in ONNX Runtime and in LiteRT on this machine, in an environment of its own (.venv-engines)
+	$(BIN)/python benchmarks/engines.py
 
 clean:  ## Remove what the targets above made, but for .venv and runs
 	rm -rf build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
