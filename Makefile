@@ -18,7 +18,7 @@ PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-denoise demo-video targets test check format search train prune export bench report clean \
-	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-guidance benchmark-vega benchmark-quantization benchmark-demo benchmark-workers \
+	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-guidance benchmark-vega benchmark-quantization benchmark-bits benchmark-demo benchmark-workers \
 	benchmark-ranking benchmark-video benchmark-dynamic benchmark-arm-ncnn benchmark-arm benchmark-arm-costs
 
 help:  ## Show the targets
@@ -101,6 +101,9 @@ benchmark-vega: setup  ## Candidates a minute of esr-ea against Vega's (VEGA=...
 
 benchmark-quantization: setup  ## What int8 costs, with and without training for it (DATA=..., SET5=..., B100=...); resumes row by row
 	$(BIN)/python benchmarks/quantization.py --data $(DATA) --set Set5=$(SET5) --set B100=$(B100)
+
+benchmark-bits: targets  ## What a format for each layer recovers of int8's loss (DATA=..., SET5=..., B100=...); resumes row by row
+	$(BIN)/python benchmarks/quant_bits.py --data $(DATA) --set Set5=$(SET5) --set B100=$(B100)
 
 benchmark-demo: setup  ## The demo's wall time by stage
 	$(BIN)/python benchmarks/demo_time.py

@@ -231,6 +231,7 @@ def write_export(run: Path, clock: Clock) -> None:
             {"layer": "body.tail<b>", "operators": "Conv", "alone_db": 0.25, "spared_db": 0.04},
         ]
         stage.note("sensitivity", **missed, layers=layers)
+        write_mixtures(stage)
         operator = {
             "name": "node_Conv_0<i>",
             "operator": "Conv",
@@ -242,6 +243,25 @@ def write_export(run: Path, clock: Clock) -> None:
         taken = {"CPU": 5, "XNNPACK": 5, "NNAPI": 0}
         stage.note("checked", file="3fa9c2d1.int8.onnx", level=29, nodes=5, taken=taken, operators=[{**operator, "refused": refused}])
         stage.note("done")
+
+
+def write_mixtures(stage: Stage) -> None:
+    label = "3fa9c2d1 mixed"
+    layers = [{"layer": "body.layers.0.0", "operators": "Conv+PRelu"}, {"layer": "body.tail<b>", "operators": "Conv"}]
+    tried = [
+        (["int8", "int8"], 0.12, 137.4, 14_300, True),
+        (["float", "int32"], 0.03, 110.2, 18_400, True),
+        (["float", "float"], 0.0, 227.7, 41_200, False),
+        (["int32", "float"], 0.02, 140.1, 20_000, True),
+    ]
+    figures = [dict(zip(("loss_db", "latency_ms", "bytes"), one[1:4], strict=True)) for one in tried]
+    target = {"target": "arm64 Cortex-A76 at 2.4 GHz, emulated", "latency": "arm64:a76/1280x720/mixed/1t", "modelled": True, "why": ""}
+    asked = {"bound_ms": 151.2, "extra_latency": 0.1, "evaluations": 4, "seed": 0, "crops": 3, "sensitivity": []}
+    stage.note("bits", label=label, layers=layers, int8=figures[0], **target, **asked)
+    for number, (formats, *_, feasible) in enumerate(tried):
+        stage.note("mixture", label=label, number=number + 1, formats=formats, figures=figures[number], feasible=feasible)
+    front = [["float", "int32"], ["int32", "float"]]
+    stage.note("mixtures", label=label, tried=4, front=front, chosen=["int32", "float"], elapsed_s=60.0)
 
 
 def latencies(median: float, threads: tuple[int, ...]) -> list[dict[str, Any]]:

@@ -23,6 +23,8 @@ LASTING = frozenset(
         "exported",
         "measured",
         "sensitivity",
+        "bits",
+        "mixtures",
         "checked",
     }
 )
@@ -156,6 +158,26 @@ def _sensitivity(event: Event) -> str:
     return f"{event['file']} loses {event['loss_db']:.3f} dB, most by {worst['layer']} ({worst['alone_db']:.3f} dB alone)"
 
 
+def _bits(event: Event) -> str:
+    int8 = event["int8"]
+    bound = f"at most {w.milliseconds(event['bound_ms'])} ms ({event['extra_latency']:+.0%})"
+    modelled = "modelled" if event["modelled"] else "measured"
+    parts = (f"int8 loses {int8['loss_db']:.3f} dB in {w.milliseconds(int8['latency_ms'])} ms", bound, f"{modelled} on {event['target']}")
+    return f"formats for {w.plural(len(event['layers']), 'layer')} of {event['label']}: " + _join(*parts, str(event.get("why") or ""))
+
+
+def _mixture(event: Event) -> str:
+    figures = event["figures"]
+    cost = _join(f"{figures['loss_db']:.3f} dB lost", f"{w.milliseconds(figures['latency_ms'])} ms", w.size(figures["bytes"]))
+    return f"mixture {event['number']}{'' if event['feasible'] else ' is out of bounds'}: {w.formats(event['formats'])}: {cost}"
+
+
+def _mixtures(event: Event) -> str:
+    chosen = w.formats(event["chosen"]) if event.get("chosen") else "none keeps the bound"
+    front = f"front of {w.plural(len(event['front']), 'mixture')}"
+    return _join(f"chose formats out of {event['tried']} mixtures: {chosen}", front, _time("{}", event.get("elapsed_s")))
+
+
 def _checked(event: Event) -> str:
     taken = ", ".join(f"{name} {count}" for name, count in event["taken"].items())
     return f"checked {event['file']} for phones: {taken} of {event['nodes']} nodes"
@@ -226,6 +248,9 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "pruned": _pruned,
     "exported": _exported,
     "sensitivity": _sensitivity,
+    "bits": _bits,
+    "mixture": _mixture,
+    "mixtures": _mixtures,
     "checked": _checked,
     "measured": _measured,
     "on-target": _on_target,
