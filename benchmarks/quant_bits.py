@@ -23,7 +23,7 @@ from pixsearch.bits.config import BitsConfig
 from pixsearch.bits.evolve import Bound, front_of, uniform
 from pixsearch.bits.formats import Mixture, shares
 from pixsearch.bits.layers import described, layers_in
-from pixsearch.bits.score import Figures, Scale
+from pixsearch.bits.score import Figures, Scorer
 from pixsearch.bits.session import Chooser
 from pixsearch.card import ModelCard
 from pixsearch.data.cache import PairCache
@@ -84,7 +84,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--cores", nargs="+", default=["a76"])
     parser.add_argument("--schemes", nargs="+", default=["arm", "portable"])
     parser.add_argument("--extra", type=float, default=0.1, help="latency beyond int8, as a share")
-    parser.add_argument("--evaluations", type=int, default=32)
+    parser.add_argument("--evaluations", type=int, default=24)
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "quant-bits")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "quant_bits.json")
     return parser.parse_args()
@@ -140,9 +140,9 @@ class Trial:
         crops = choose_crops(self.plan.model, self.card, self.task, self.calibration.ranges, 0)
         chooser = Chooser.of(self.config)
         place = (self.card, self.task, self.calibration.held_out, crops, chooser.target, chooser.spec, 0)
-        with Scale(self.plan, layers, *place) as scale:
+        with Scorer(self.plan, layers, *place) as scorer:
             best = uniform(layers, "int8")
-            known = {best: scale.figures(best)}
+            known = {best: scorer.figures(best)}
             bound = Bound(known[best].latency_ms * (1 + self.options.extra))
             costs = measure_sensitivity(self.plan, self.card, self.calibration.held_out, self.task)
             order = sorted(range(len(layers)), key=lambda one: costs.layers[one].spared_db)
@@ -153,9 +153,9 @@ class Trial:
                     for chosen in layers[layer].choices:
                         changed: Mixture = tuple(chosen if one == layer else kept for one, kept in enumerate(best))
                         if changed not in known and len(known) < most:
-                            known[changed] = scale.figures(changed)
+                            known[changed] = scorer.figures(changed)
                     best = min(bound.feasible(known), key=lambda mixture: known[mixture].losses)
-            graph = scale.graph(best, PLACES)
+            graph = scorer.graph(best, PLACES)
         return {"graph": graph, "tried": len(known), **chosen_words(described(layers, best), known[best])}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from pixsearch.bits.formats import shares
+from pixsearch.bits.formats import EVERY, shares
 from pixsearch.bits.graph import mixed
 from pixsearch.bits.layers import layers_in, widths
 from pixsearch.export.config import ExportConfig
@@ -52,7 +52,7 @@ def test_more_bits_are_nearer_to_float(plan):
 
 def test_every_mixture_of_two_layers_is_a_graph_that_runs(plan):
     layers, exact = layers_in(plan), run(plan.model)
-    for first, last in product(("int8", "int32", "float", "int16"), repeat=2):
+    for first, last in product(EVERY, repeat=2):
         made = mixed(plan, layers, (first, "int8", "int32", last))
         onnx.checker.check_model(made)
         assert np.abs(run(made) - exact).mean() < 0.03

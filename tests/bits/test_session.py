@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from pixsearch.bench import setup
-from pixsearch.bench.measure import frame
-from pixsearch.bench.spec import LatencySpec
-from pixsearch.bench.targets.arm64 import Arm64Target
-from pixsearch.bench.targets.base import Repeat
 from pixsearch.bits import score
 from pixsearch.bits.config import BitsConfig
-from pixsearch.bits.layers import layers_in
 from pixsearch.bits.session import Chooser
 from pixsearch.config import validate
 from pixsearch.errors import GateError, InfeasibleError, MachineError, UsageError
@@ -26,6 +22,8 @@ from pixsearch.infer.session import OnnxModel
 from pixsearch.nn.modelfile import save_model
 from pixsearch.rundir import Stage
 
+TRIED = 9
+
 
 @pytest.fixture(scope="module")
 def model(trained, tmp_path_factory) -> Path:
@@ -35,46 +33,45 @@ def model(trained, tmp_path_factory) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def photos(sample_images) -> tuple[Path, ...]:
     return tuple(sample_images / f"{name}.png" for name in ("chelsea", "coffee", "rocket"))
 
 
-@pytest.fixture
-def emulator() -> None:
-    try:
-        setup.check("arm64")
-    except MachineError as reason:
-        pytest.skip(str(reason))
-
-
-@pytest.fixture
-def priced(monkeypatch) -> None:
-    """Latencies that need no machine: each operator of a graph takes a millisecond, a float convolution six."""
+@pytest.fixture(scope="module")
+def priced() -> Iterator[None]:
+    """Latencies that need no machine: each operator of a graph takes a millisecond, a float convolution twenty more."""
 
     def latency_ms(_: object, graph) -> float:
         makers = {name: node.op_type for node in graph.graph.node for name in node.output}
         floats = sum(node.op_type == "Conv" and makers.get(node.input[0]) != "DequantizeLinear" for node in graph.graph.node)
         return len(graph.graph.node) + 20.0 * floats
 
-    monkeypatch.setattr(score.Scale, "latency_ms", latency_ms)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(score.Scorer, "latency_ms", latency_ms)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(model, photos, priced, tmp_path_factory):
+    """An unbroken search: its files and its events."""
+    return run(tmp_path_factory.mktemp("whole"), model, photos)
 
 
 def run(folder: Path, model: Path, photos, *, resume: bool = False, gate_db: float = 0.3, **bits):
     config = ExportConfig(mixed=True, scheme="portable", calibrate=photos, gate_db=gate_db)
-    chooser = Chooser.of(BitsConfig(**{"target": "local", "evaluations": 14, **bits}))
+    chooser = Chooser.of(BitsConfig(**{"target": "local", "evaluations": TRIED, **bits}))
     with Stage(folder, "export", config, resume=resume) as stage:
         files = export_stage([model], config, stage, chooser)
     return files, list(read_events(folder / "export" / "events.jsonl"))
 
 
-@pytest.mark.usefixtures("priced")
-def test_one_file_within_the_bound_and_better_than_int8(model, photos, tmp_path):
-    files, events = run(tmp_path / "run", model, photos)
+def test_one_file_within_the_bound_and_better_than_int8(whole):
+    files, events = whole
     assert [file.name for file in files] == ["net.onnx", "net.mixed.onnx"]
     begun, ended = (next(event for event in events if event["kind"] == kind) for kind in ("bits", "mixtures"))
     tried = {tuple(event["formats"]): event for event in events if event["kind"] == "mixture"}
-    assert len(tried) == ended["tried"] == 14
+    assert len(tried) == ended["tried"] == TRIED
     chosen = tried[tuple(ended["chosen"])]
     assert chosen["feasible"]
     assert chosen["figures"]["latency_ms"] <= 1.1 * begun["int8"]["latency_ms"] == pytest.approx(begun["bound_ms"])
@@ -87,19 +84,18 @@ def test_one_file_within_the_bound_and_better_than_int8(model, photos, tmp_path)
     assert next(event["formats"] for event in tried.values()) == ["int8"] * 4
 
 
-@pytest.mark.usefixtures("priced")
-def test_a_resumed_search_ends_as_the_unbroken_one(model, photos, tmp_path, monkeypatch):
-    whole, events = run(tmp_path / "whole", model, photos)
-    run(tmp_path / "broken", model, photos)
+def test_a_resumed_search_ends_as_the_unbroken_one(whole, model, photos, tmp_path, monkeypatch):
+    files, events = whole
+    shutil.copytree(files[0].parent, tmp_path / "broken" / "export")
     path = tmp_path / "broken" / "export" / "events.jsonl"
     lines = path.read_text().splitlines(keepends=True)
-    cut = next(number for number, line in enumerate(lines) if '"mixture"' in line and json.loads(line)["number"] == 6)
+    cut = next(number for number, line in enumerate(lines) if '"mixture"' in line and json.loads(line)["number"] == 4)
     path.write_text("".join(lines[: cut + 1]))
-    figures, counted = score.Scale.figures, []
-    monkeypatch.setattr(score.Scale, "figures", lambda self, mixture: counted.append(mixture) or figures(self, mixture))
+    figures, counted = score.Scorer.figures, []
+    monkeypatch.setattr(score.Scorer, "figures", lambda self, mixture: counted.append(mixture) or figures(self, mixture))
     again, after = run(tmp_path / "broken", model, photos, resume=True)
-    assert len(counted) == 14 - 6
-    assert again[1].read_bytes() == whole[1].read_bytes()
+    assert len(counted) == TRIED - 4
+    assert again[1].read_bytes() == files[1].read_bytes()
     told = [[(one["number"], one["formats"], one["figures"]) for one in record if one["kind"] == "mixture"] for record in (events, after)]
     assert told[0] == told[1]
 
@@ -120,7 +116,7 @@ def test_a_missed_gate_leaves_no_file(model, photos, tmp_path):
 
 
 def test_formats_can_be_left_out(model, photos, tmp_path, priced):
-    _, events = run(tmp_path / "run", model, photos, formats="int8,float", evaluations=8)
+    _, events = run(tmp_path / "run", model, photos, formats="int8,float", evaluations=4)
     assert {one for event in events if event["kind"] == "mixture" for one in event["formats"]} == {"int8", "float"}
 
 
@@ -154,23 +150,3 @@ def test_settings_that_cannot_be(settings, said):
 
 def test_a_share_is_read_as_people_type_it():
     assert BitsConfig(extra_latency="7.5%").extra_latency == BitsConfig(extra_latency=0.075).extra_latency == 0.075
-
-
-@pytest.mark.usefixtures("emulator")
-def test_an_emulated_core_computes_the_same_and_takes_what_its_operators_take(plan, trained, task, pictures, tmp_path):
-    layers = layers_in(plan)
-    spec, mixture = LatencySpec("arm64:a76", 128, 192, "mixed"), ("float", "int32", "int8", "int16")
-    target = Arm64Target("a76")
-    with score.Scale(plan, layers, trained[1], task, pictures, [], target, spec, 0) as scale:
-        graph = scale.graph(mixture)
-        summed = scale.latency_ms(graph)
-    card = trained[1].with_(precision="mixed")
-    path = tmp_path / "mixed.onnx"
-    score.write_model(graph, card, path)
-    feeds = frame(card, spec)
-    with target.prepare(path, 1) as prepared:
-        run = prepared.run(feeds, Repeat(warmup=1, count=1), want_outputs=True)
-    assert run.latencies_ms[0] == pytest.approx(summed, rel=0.03)
-    here = OnnxModel.open(path, precise_int8=True).run({"input": feeds["input"][0]})
-    assert np.abs(run.outputs["output"][0] - here).max() < 0.02  # 8-bit levels that a last bit of a float decides
-    assert np.abs(run.outputs["output"][0] - here).mean() < 1e-4

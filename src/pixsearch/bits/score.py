@@ -47,7 +47,7 @@ class Figures:
         return (self.loss_db, self.latency_ms, float(self.bytes))
 
 
-class Scale:
+class Scorer:
     """Scores mixtures of one model's plan, all on the same crops and the same target; a context manager that lets go of the emulator."""
 
     def __init__(
@@ -105,7 +105,7 @@ class Scale:
         if self._table is not None:
             self._table.close()
 
-    def __enter__(self) -> Scale:
+    def __enter__(self) -> Scorer:
         return self
 
     def __exit__(self, *_: object) -> None:

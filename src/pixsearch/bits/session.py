@@ -15,7 +15,7 @@ from pixsearch.bits.config import BitsConfig
 from pixsearch.bits.evolve import Bound, evolve, first_population, front_of, uniform
 from pixsearch.bits.formats import Mixture, shares
 from pixsearch.bits.layers import LayerNodes, described, layers_in
-from pixsearch.bits.score import PRECISION, Figures, Scale
+from pixsearch.bits.score import PRECISION, Figures, Scorer
 from pixsearch.card import ModelCard
 from pixsearch.errors import InfeasibleError, MachineError
 from pixsearch.events import read_events
@@ -74,20 +74,20 @@ class Chooser:
         own = trained_scheme(card) is not None
         crops = [] if own else choose_crops(plan.model, card, task, calibration.ranges, self.config.seed)
         layers = layers_in(plan, self.config.formats)
-        with Scale(plan, layers, card, task, calibration.held_out, crops, self.target, self.spec, self.config.seed) as scale:
-            known, bound = _Search(self, scale, card, task, calibration, stage).run()
+        with Scorer(plan, layers, card, task, calibration.held_out, crops, self.target, self.spec, self.config.seed) as scorer:
+            known, bound = _Search(self, scorer, card, task, calibration, stage).run()
             chosen = _best(known, bound, str(self.spec))
-            graph = scale.graph(chosen, PLACES)
+            graph = scorer.graph(chosen, PLACES)
         return graph, _card_words(plan, layers, chosen, known[chosen], str(self.spec))
 
 
 class _Search:
     """One model's search and its record; what an earlier process recorded is not tried again."""
 
-    def __init__(self, by: Chooser, scale: Scale, card: ModelCard, task: Task, calibration: Calibration, stage: Stage) -> None:
+    def __init__(self, by: Chooser, scorer: Scorer, card: ModelCard, task: Task, calibration: Calibration, stage: Stage) -> None:
         self.config, self.spec, self.target, self.why = by.config, by.spec, by.target, by.why
-        self.scale, self.card, self.task, self.calibration, self.stage = scale, card, task, calibration, stage
-        self.layers: list[LayerNodes] = list(scale.layers)
+        self.scorer, self.card, self.task, self.calibration, self.stage = scorer, card, task, calibration, stage
+        self.layers: list[LayerNodes] = list(scorer.layers)
         self.label = card.with_(precision=PRECISION).label
         past = [event for event in read_events(stage.path / "events.jsonl") if event.get("label") == self.label] if stage.resumed else []
         self.past = {tuple(event["formats"]): Figures(**event["figures"]) for event in past if event["kind"] == "mixture"}
@@ -97,7 +97,7 @@ class _Search:
 
     def run(self) -> tuple[dict[Mixture, Figures], Bound]:
         """All that was tried, and the bound that it was tried for."""
-        sensitivity = measure_sensitivity(self.scale.plan, self.card, self.calibration.held_out, self.task)
+        sensitivity = measure_sensitivity(self.scorer.plan, self.card, self.calibration.held_out, self.task)
         every = uniform(self.layers, "int8")
         reference = self._figures(every)
         self.bound = Bound(reference.latency_ms * (1 + self.config.extra_latency))
@@ -114,7 +114,7 @@ class _Search:
             extra_latency=self.config.extra_latency,
             evaluations=self.config.evaluations,
             seed=self.config.seed,
-            crops=self.scale.crops,
+            crops=self.scorer.crops,
             sensitivity=[asdict(layer) for layer in sensitivity.layers],
         )
         begin = first_population(self.layers, sensitivity, max(self.config.population, 2 * len(self.layers) + 2))
@@ -144,7 +144,7 @@ class _Search:
 
     def _figures(self, mixture: Mixture) -> Figures:
         if mixture not in self.past:
-            self.past[mixture] = self.scale.figures(mixture)
+            self.past[mixture] = self.scorer.figures(mixture)
         return self.past[mixture]
 
 
