@@ -94,6 +94,7 @@ STRATEGIES = Registry(
         "nsga2": "pixsearch.search.strategies.nsga2:Nsga2",
         "esr-ea": "pixsearch.search.strategies.esr_ea:EsrEa",
         "cars": "pixsearch.search.strategies.cars:Cars",
+        "blockqnn": "pixsearch.search.strategies.blockqnn:BlockQnn",
     },
 )
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
 from pixsearch.space import nsc_cost, nsc_vary
-from pixsearch.space.base import BYTES, SteppedSpace
+from pixsearch.space.base import BYTES, Decision, SequentialSpace, SteppedSpace
 from pixsearch.space.chain import ACTS, SKIPS
-from pixsearch.space.nsc_code import MAX_LAYERS, Block, Code, NscGenotype, canonical_block, describe_nsc, parse_nsc
+from pixsearch.space.nsc_code import MAX_LAYERS, TERMINAL, Block, Code, NscGenotype, canonical_block, describe_nsc, loose_ends, parse_nsc
 from pixsearch.space.nsc_count import count_blocks
+from pixsearch.space.vary import pick
 
 __all__ = ["Code", "NscGenotype", "NscSpace"]
 
 
-class NscSpace(SteppedSpace[NscGenotype]):
-    """1 to 8 times one block of 4 to 48 channels, for one signature; searching keeps to `limits`."""
+class NscSpace(SteppedSpace[NscGenotype], SequentialSpace[NscGenotype]):
+    """1 to 8 times one block of 4 to 48 channels, for one signature; searching keeps to `limits`.
+
+    Decisions are, in this order, `("blocks", n)`, `("act", name)`, `("skip", name)` and the layers `(index, type, kernel, pred1, pred2)` of
+    the block up to the terminal; the width is left open.
+    """
 
     name: ClassVar[str] = "nsc"
     limits: ClassVar[nsc_vary.Limits] = nsc_vary.Limits()
@@ -57,9 +62,52 @@ class NscSpace(SteppedSpace[NscGenotype]):
 
     def size(self) -> int:
         """How many genotypes lie within `limits`, each network counted once."""
-        skips = 1 if self.signature.scale == 1 else len(SKIPS)
         low, high = self.limits.blocks
-        return count_blocks() * (high - low + 1) * len(self.limits.widths) * len(ACTS) * skips
+        return count_blocks() * (high - low + 1) * len(self.limits.widths) * len(ACTS) * len(self._skips())
+
+    def decisions(self, genotype: NscGenotype) -> tuple[Decision, ...]:
+        """Number of blocks, activation, global skip, then layer by layer."""
+        rows = genotype.genes()["layers"]
+        return (("blocks", genotype.blocks), ("act", genotype.act), ("skip", genotype.skip), *map(tuple, rows))
+
+    def following(self, last: Decision | None) -> Sequence[Decision]:
+        """The values of the next gene, or all that the next layer can be."""
+        match last:
+            case None:
+                return [("blocks", count) for count in range(self.limits.blocks[0], self.limits.blocks[1] + 1)]
+            case ("blocks", _):
+                return [("act", act) for act in ACTS]
+            case ("act", _):
+                return [("skip", skip) for skip in self._skips()]
+            case _:
+                return _following_layers(cast("tuple[Any, ...]", last))
+
+    def draw_following(self, last: Decision | None, rng: np.random.Generator) -> Decision:
+        """Few blocks more often, all lengths of the block alike; see `nsc_vary.draw_code` for layers."""
+        match last:
+            case None:
+                return "blocks", nsc_vary.draw_blocks(rng, self.limits)
+            case ("blocks" | "act", _):
+                return pick(rng, self.following(last))
+            case _:
+                number = _next_number(cast("tuple[Any, ...]", last))
+                if number > 1 and rng.random() * (MAX_LAYERS + 2 - number) < 1:
+                    return _terminal(number)
+                return _row(number, nsc_vary.draw_code(rng, number))
+
+    def written(self, decisions: Sequence[Decision], fits: Callable[[NscGenotype], bool]) -> NscGenotype | None:
+        """The widest member with these decisions for which `fits` holds, else the narrowest; None when the block computes nothing."""
+        (_, blocks), (_, act), (_, skip), *rows = cast("Sequence[tuple[Any, ...]]", decisions)
+        layers = canonical_block(tuple(Code(*row[1:]) for row in rows[:-1]))
+        if not layers:
+            return None
+        members = [NscGenotype(layers, blocks, width, act, skip) for width in sorted(self.limits.widths, reverse=True)]
+        return next((member for member in members if fits(member)), members[-1])
+
+    def density(self, genotype: NscGenotype) -> float:
+        """Edges over nodes of a block; its input and its output are nodes, too."""
+        edges = sum(len(code.sources) for code in genotype.layers) + len(loose_ends(genotype.layers))
+        return edges / (len(genotype.layers) + 2)
 
     def macs_per_pixel(self, genotype: NscGenotype) -> float:
         """Counted multiply-adds an output pixel; a bicubic global skip counts too."""
@@ -100,10 +148,34 @@ class NscSpace(SteppedSpace[NscGenotype]):
         layers = canonical_block(genotype.layers) if genotype else ()
         if genotype is None or not layers:
             return None
-        return replace(genotype, layers=layers, skip="nearest" if self.signature.scale == 1 else genotype.skip)
+        return replace(genotype, layers=layers, skip=genotype.skip if genotype.skip in self._skips() else self._skips()[0])
 
     def _like(self, act: str, layers: Block, end: Callable[..., int]) -> list[NscGenotype]:
         """Members with this block and the `end` (least or greatest) of the sizes, with each global skip."""
         blocks, width = end(self.limits.blocks), end(self.limits.widths)
-        skips = SKIPS[:1] if self.signature.scale == 1 else SKIPS
-        return [NscGenotype(canonical_block(layers), blocks, width, act, skip) for skip in skips]
+        return [NscGenotype(canonical_block(layers), blocks, width, act, skip) for skip in self._skips()]
+
+    def _skips(self) -> tuple[str, ...]:
+        """The global skips that differ: at scale 1 both are the identity, written `nearest`."""
+        return SKIPS[:1] if self.signature.scale == 1 else SKIPS
+
+
+def _next_number(last: tuple[Any, ...]) -> int:
+    """The index of the layer that follows the last decision."""
+    return 1 if last[0] == "skip" else int(last[0]) + 1
+
+
+def _row(number: int, code: Code) -> Decision:
+    return number, code.type, code.kernel, code.pred1, code.pred2
+
+
+def _terminal(number: int) -> Decision:
+    return number, TERMINAL, 0, 0, 0
+
+
+def _following_layers(last: tuple[Any, ...]) -> list[Decision]:
+    if TERMINAL in last:
+        return []
+    number = _next_number(last)
+    layers = [_row(number, code) for code in nsc_vary.codes(number)] if number <= MAX_LAYERS else []
+    return [*layers, _terminal(number)] if number > 1 else layers

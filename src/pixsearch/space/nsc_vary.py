@@ -54,15 +54,20 @@ def draw_code(rng: np.random.Generator, number: int) -> Code:
     return Code(type, kernel, *sorted(int(source) for source in read))
 
 
+def draw_blocks(rng: np.random.Generator, limits: Limits) -> int:
+    """How often the block is repeated: seldom often (evenly over the logarithm)."""
+    counts = range(limits.blocks[0], limits.blocks[1] + 1)
+    return pick(rng, counts, [1 / one for one in counts])
+
+
 def draw(rng: np.random.Generator, limits: Limits) -> NscGenotype:
     """A random member: few blocks and narrow ones more often (evenly over the logarithm)."""
-    counts = range(limits.blocks[0], limits.blocks[1] + 1)
     count, layers = int(rng.integers(1, MAX_LAYERS + 1)), None
     while layers is None:
         layers = _valid(tuple(draw_code(rng, number) for number in range(1, count + 1)))
     return NscGenotype(
         layers=layers,
-        blocks=pick(rng, counts, [1 / one for one in counts]),
+        blocks=draw_blocks(rng, limits),
         width=pick(rng, limits.widths, [1 / width for width in limits.widths]),
         act=pick(rng, ACTS),
         skip=pick(rng, SKIPS),
