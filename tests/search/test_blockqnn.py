@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ def test_epsilon_falls_from_one_to_a_tenth() -> None:
     path = [epsilon(spent) for spent in np.linspace(0, 1.2, 50)]
     assert path[0] == 1
     assert path[-1] == pytest.approx(0.1)
-    assert all(after <= before for before, after in zip(path, path[1:], strict=False))
+    assert all(after <= before for before, after in pairwise(path))
 
 
 def test_epsilon_is_scaled_to_the_budget_the_search_was_begun_with(toy: Any) -> None:
