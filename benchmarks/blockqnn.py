@@ -114,8 +114,8 @@ def without_space(genotype: Json) -> Json:
 
 def spearman(first: list[float], second: list[float]) -> float:
     """The correlation of ranks (no ties among real-valued figures)."""
-    ranks = [np.argsort(np.argsort(values)) for values in (first, second)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    one, other = (np.argsort(np.argsort(values)) for values in (first, second))
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def as_markdown(lines: list[list[str]]) -> str:

@@ -16,9 +16,9 @@ from pixsearch.search.strategies.operators import spread_ceiling
 from pixsearch.search.strategies.qtable import QTable
 from pixsearch.space.base import Decision, Genotype, SequentialSpace
 
-MU = 0.3  # dB that a candidate has to gain for each e-fold of multiply-adds
+MU = 0.25  # dB that a candidate has to gain for each e-fold of multiply-adds
 RHO = 0.1  # the same for the density of its block
-EXPLORE, EXPLOIT = 0.25, 0.75  # shares of the budget until which ε is 1, and from which on it is least
+EXPLORE, EXPLOIT = 0.1, 0.5  # shares of the budget until which ε is 1, and from which on it is least
 LEAST = 0.1
 USUAL = 100  # candidates that ε is scaled to when the budget is not known
 
