@@ -18,7 +18,7 @@ PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-denoise demo-video targets test check format search train prune export bench report clean \
-	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-guidance benchmark-vega benchmark-quantization benchmark-demo benchmark-workers \
+	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-guidance benchmark-blockqnn benchmark-vega benchmark-quantization benchmark-demo benchmark-workers \
 	benchmark-ranking benchmark-video benchmark-dynamic benchmark-arm-ncnn benchmark-arm benchmark-arm-costs
 
 help:  ## Show the targets
@@ -95,6 +95,10 @@ benchmark-hypervolume: setup  ## nsga2 against random (DATA=..., VAL=...); resum
 benchmark-guidance: setup  ## esr-ea with and without credits against random, in erdb (DATA=..., VAL=...); resumes row by row
 	$(BIN)/python benchmarks/search_hypervolume.py --data $(DATA) --val $(VAL) --space erdb --strategies esr-ea esr-ea-unguided random \
 		--results benchmarks/results/search_hypervolume_erdb.json
+
+benchmark-blockqnn: setup  ## blockqnn against random in nsc, and its early stop (DATA=..., VAL=...); resumes row by row
+	$(BIN)/python benchmarks/blockqnn_early.py --data $(DATA) --val $(VAL)
+	$(BIN)/python benchmarks/blockqnn.py --data $(DATA) --val $(VAL)
 
 benchmark-vega: setup  ## Candidates a minute of esr-ea against Vega's (VEGA=.../bin/vega); resumes row by row
 	$(BIN)/python benchmarks/vega_speed.py --vega $(VEGA)
