@@ -53,6 +53,15 @@ def train(
     loss: Annotated[
         str | None, typer.Option("--loss", metavar="l1|l2|charbonnier", help="Training loss.", rich_help_panel=o.BUDGET)
     ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            "--augment",
+            metavar="none|flips|cutblur|random|adversarial",
+            help="What befalls training patches: flips and rotations, CutBlur too, or policies (random, or against the network).",
+            rich_help_panel=o.BUDGET,
+        ),
+    ] = None,
     branches: Annotated[
         str | None,
         typer.Option(
@@ -100,6 +109,7 @@ def train(
             patch=patch,
             rate=rate,
             loss=loss,
+            augment=augment,
             branches=branches,
             optimizer=optimizer,
             ema=ema,
