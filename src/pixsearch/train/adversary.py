@@ -34,7 +34,8 @@ class Adversary:
     earns nothing. It is normalised by a fading mean and deviation. Policies are written a round ahead, from what was known
     before it, so batches can be drawn ahead as well.
 
-    All `ranks` hold the same controller and average what they saw. Its whole state is `tensors`; chance comes from `seed` and the round.
+    All `ranks` hold the same controller and average what they saw, when a round ends. Its whole state is `tensors`; chance comes from
+    `seed` and the round.
     """
 
     def __init__(self, operations: Sequence[Operation], seed: int, ranks: Ranks = ALONE) -> None:
@@ -45,9 +46,9 @@ class Adversary:
         self._lock = Lock()
         self._round = torch.zeros((), dtype=torch.int64)
         self._known = torch.from_numpy(np.stack([self._write(0), self._write(1)]))
-        self._seen = torch.zeros(2, POLICIES, dtype=torch.float64)  # sums of losses and patches of the present round, by policy
+        self._seen = torch.zeros(2, POLICIES)  # sums of losses and patches of the present round, by policy; where the network is
         self._usual = torch.zeros(3, dtype=torch.float64)  # rounds so far, fading mean and variance of rewards
-        self._rewards = torch.zeros(POLICIES, dtype=torch.float64)  # of the last round; first the clean loss itself
+        self._clean = torch.zeros((), dtype=torch.float64)  # loss of the last round's clean patches
 
     def policies(self, step: int) -> Numbers:
         """The policies of `step`, which is of the present round or the next."""
@@ -57,24 +58,25 @@ class Adversary:
 
     def watch(self, output: Tensor, truth: Tensor, criterion: Criterion, step: int) -> None:
         """See what a network made of the batch of `step`; at the end of a round the controller learns from it."""
-        count = len(output)
+        count, self._seen = len(output), self._seen.to(output.device)
         with torch.no_grad():
             for policy in range(POLICIES):
                 first = (policy - self._ranks.rank * count - step) % POLICIES  # as `policy_of` shares them out
                 if first < count:
                     losses, patches = output[first::POLICIES], truth[first::POLICIES]
-                    self._seen[0, policy] += criterion(losses, patches).cpu() * len(patches)
+                    self._seen[0, policy] += criterion(losses, patches) * len(patches)
                     self._seen[1, policy] += len(patches)
         if (step + 1) % ROUND == 0:
             self._end_round()
 
     def _end_round(self) -> None:
         self._ranks.average(self._seen)
-        loss = self._seen[0] / self._seen[1]
+        sums, patches = self._seen.double().cpu()
+        loss = sums / patches
         self._seen.zero_()
         if bool(loss.isfinite().all()) and float(loss[0]) > 0:
             rewards = loss[1:] / loss[0] - 1
-            self._rewards.copy_(torch.cat([loss[:1], rewards]))
+            self._clean.copy_(loss[0])
             self._learn(self._known[0, 1:].numpy(), self._normalised(rewards).float())
         coming = torch.from_numpy(self._write(int(self._round) + 2))
         with self._lock:
@@ -102,8 +104,10 @@ class Adversary:
 
     @torch.no_grad()
     def preferences(self) -> dict[str, Any]:
-        """What the controller tends to: `operations` {name: probability} and `amounts` {name: mean, None if it is rare}; and of the last
-        round `clean_loss` and `harder`, by what share the loss under its policies was greater."""
+        """What the controller tends to: `operations` {name: probability} and `amounts` {name: mean, None if it is rare}.
+
+        And `harder`, by what share the loss under its policies has lately been above that of clean patches, which is `clean_loss`.
+        """
         asked = self._controller.write(ASKED, stream(self._seed, "preferences", int(self._round)))
         said = self._controller.say(asked)
         chances, levels = said.operations.mean(dim=(0, 1, 2)).tolist(), said.levels.numpy()
@@ -114,12 +118,12 @@ class Adversary:
             amounts[operation.name] = round(float(own.mean(axis=0) @ spread), 4) if len(own) else None
         names = [operation.name for operation in self._operations]
         chance = {name: round(value, 4) for name, value in zip(names, chances, strict=True)}
-        clean, *harder = self._rewards.tolist()
-        return {"operations": chance, "amounts": amounts, "clean_loss": clean, "harder": round(float(np.mean(harder)), 4)}
+        harder = round(float(self._usual[1]), 4)
+        return {"operations": chance, "amounts": amounts, "clean_loss": float(self._clean), "harder": harder}
 
     def tensors(self) -> dict[str, Tensor]:
         """The whole state itself, by name."""
-        numbers = {"round": self._round, "known": self._known, "seen": self._seen, "usual": self._usual, "rewards": self._rewards}
+        numbers = {"round": self._round, "known": self._known, "seen": self._seen, "usual": self._usual, "clean": self._clean}
         weights = {f"controller/{name}": weight for name, weight in self._controller.named_parameters()}
         return {**numbers, **weights, **self._optimizer.tensors()}
 
