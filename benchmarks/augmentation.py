@@ -56,7 +56,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--sets", type=Path, required=True, help="the folder of the sets to score on")
     parser.add_argument("--photos", type=int, help="train on the first so many photos alone")
     parser.add_argument("--network", default="plain-m4c16")
-    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--only", nargs="+", default=[], choices=KINDS, metavar="KIND")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "augmentation.json")

@@ -58,9 +58,10 @@ def always(operations, name, level):
     return lambda _step: policies
 
 
-def drawn(case, cache, name=None, level=LEVELS - 1, seed=0, step=1):
-    """The batch, and the numbers of the patches that the operation befell."""
+def drawn(case, cache, name=None, level=None, seed=0, step=1):
+    """The batch, and the numbers of the patches that the operation befell, at the level that does most."""
     task = make_task(*case)
+    level = (0 if name in ("intensity", "contrast") else LEVELS - 1) if level is None else level
     policies = None if name is None else always(suited(task, cache.origin), name, level)
     batch = Patches(cache, task, batch=COUNT, patch=SIDE, seed=seed, policies=policies).draw(step)
     return batch, np.flatnonzero(policy_of(step, COUNT, 2) == 1)
