@@ -23,8 +23,10 @@ class TrainConfig(Config):
     train together under torchrun), `patch` is the side of the input patches in pixels.
     `rate` is the peak of the learning rate, left out the one that suits the `optimizer`; it is reached after the share `warmup` of the
     training and then lowered to zero along a cosine. `ema` bounds the decay of the averaged weights, which are what a training
-    gives. `precision` is that of the convolutions while training: `auto` takes bfloat16 where the processor computes it natively;
-    scores are always taken in float32. `threads` None leaves half of the cores to others. `validations` says how often whole
+    gives. With a teacher, `teacher_share` of the loss is the distance to its answer, the rest that to the truth. `precision` is
+    that of the convolutions while training: `auto` takes bfloat16 where the processor computes it natively; for the share
+    `full_precision` at the end of the training it is float32, and scores are always taken so. `threads` None leaves half of the
+    cores to others. `validations` says how often whole
     pictures are scored on the way, evenly spaced, the last time at the end; with `patience` the training ends early once that
     many validations in a row brought nothing.
     """
@@ -38,8 +40,10 @@ class TrainConfig(Config):
     warmup: float = Field(default=0.05, ge=0, lt=1)
     loss: Loss = "l1"
     ema: float = Field(default=0.999, ge=0, lt=1)
+    teacher_share: float = Field(default=0.5, gt=0, le=1)
     branches: Literal["none", "linear", "ecb"] = "none"
     precision: Precision = "auto"
+    full_precision: float = Field(default=0, ge=0, le=1)
     compile: bool = False
     seed: int = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -70,6 +70,10 @@ class Trainee:
         with self._compute.autocast():
             output: Tensor = self._forward(*inputs)
         return output.float()
+
+    def in_full_precision(self) -> None:
+        """From here on convolutions compute in float32."""
+        self._compute = replace(self._compute, dtype=torch.float32)
 
     def learn(self, loss: Tensor, rate: float) -> None:
         """One step down `loss`, then the average follows."""
