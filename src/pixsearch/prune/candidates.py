@@ -61,7 +61,11 @@ class SlicedWeights(StandaloneTraining):
     def _network(self, genotype: Any, branches: Branches) -> Network:
         return build(genotype, self.cuts.signature, branches=branches)
 
-    def _quality(self, genotype: Any, fidelity: Fidelity) -> dict[str, float]:
-        del fidelity
+    def judge(self, genotype: Genotype) -> dict[str, float]:
+        """PSNR and SSIM of a candidate, as the figures that objectives name."""
         with choose(self.settings).in_charge():  # scores depend on the number of threads, in their last digits
             return quality_figures(validate(self.cut(genotype), self.val.as_cache(), self.task))
+
+    def _quality(self, genotype: Any, fidelity: Fidelity) -> dict[str, float]:
+        del fidelity
+        return self.judge(genotype)

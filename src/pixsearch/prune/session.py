@@ -57,7 +57,7 @@ class _Pruning:
 def prune_stage(
     network: Network, card: ModelCard, data: Data, task: Task, config: PruneConfig, training: TrainConfig, stage: Stage
 ) -> Path:
-    """Prune `network` to each share of its multiply-adds, fine-tune it and write RUN/prune/model.safetensors.
+    """Prune `network` to each share of its multiply-adds, fine-tune it by its own answers and write RUN/prune/model.safetensors.
 
     The event `pruned` holds `before` and `after` the cut, each with costs, description and scores on `data.val`; the
     score after fine-tuning is that of `done`. What is removed follows from the weights and the seed (an evolution's budget of time: from
@@ -74,14 +74,14 @@ def prune_stage(
     if len(cut) == 1:
         ((share, sliced),) = cut.items()
         stage.note("pruned", keep_macs=share, strategy=config.strategy, before=before, after=described(sliced, data, task))
-        return train_stage(sliced, data, task, tuning(pruning, 1), stage, card.name, record, done_as="pruned")
+        return train_stage(sliced, data, task, tuning(pruning, 1), stage, card.name, record, done_as="pruned", teacher=whole)
     parts = [Part(stage, share, tuning(pruning, len(cut))) for share in cut]
     for part in parts:
         if part.tuned is None:
             sliced = cut[part.share]
             part.note("pruned", strategy=config.strategy, before=before, after=described(sliced, data, task))
             name = f"{card.name}-keep{part.share:g}"
-            train_stage(sliced, data, task, part.training, part, name, record, done_as="pruned")
+            train_stage(sliced, data, task, part.training, part, name, record, done_as="pruned", teacher=whole)
             part.keep_model()
     return _finish(parts)
 
@@ -116,20 +116,24 @@ def _planned(pruning: _Pruning) -> dict[float, Network]:
 
 def _evolved(pruning: _Pruning) -> dict[float, Network]:
     """The networks that an evolution picks, by share, with the weights it judged them by."""
-    whole, config, training, task = pruning.whole, pruning.config, pruning.training, pruning.task
-    objectives = config.parsed_objectives()
-    require_targets(objectives)
-    inputs = probes(pruning.data, task, training, whole.signature)
-    slim = any(o.is_cost and o.name != "macs_720p" for o in objectives)
-    fits = fits_bounds(pruning.space, objectives)
-    scores = importance(whole, inputs, seed=training.seed)
-    cuts = Cuts(whole, pruning.space, scores, config.shares, fits, slim=slim)
-    val = Selection(pruning.data.val, task, pictures=config.val_pictures, window=WHOLE_PICTURES)
-    evaluator = SlicedWeights(cuts, inputs, objectives, task, val, training)
-    baseline = quality_figures(score_baseline(val.as_cache(), task))
-    evolution = Evolution(cuts, objectives, evaluator, baseline, pruning.stage, training.seed, config.population)
+    config, training, task = pruning.config, pruning.training, pruning.task
+    require_targets(config.parsed_objectives())
+    judge = make_judge(pruning.whole, pruning.data, task, config, training)
+    baseline = quality_figures(score_baseline(judge.val.as_cache(), task))
+    evolution = Evolution(judge.cuts, judge.objectives, judge, baseline, pruning.stage, training.seed, config.population)
     found = evolution.run(budget(config, training))
-    return {share: evaluator.cut(found[share].genotype) for share in config.shares}
+    return {share: judge.cut(found[share].genotype) for share in config.shares}
+
+
+def make_judge(whole: Network, data: Data, task: Task, config: PruneConfig, training: TrainConfig) -> SlicedWeights:
+    """What judges the networks that `whole` (in its deploy form) can be cut down to; they are its `cuts`."""
+    objectives, space = config.parsed_objectives(), SPACES.load(whole.genotype.space)(whole.signature)
+    inputs = probes(data, task, training, whole.signature)
+    scores = importance(whole, inputs, seed=training.seed)
+    slim = any(o.is_cost and o.name != "macs_720p" for o in objectives)
+    cuts = Cuts(whole, space, scores, config.shares, fits_bounds(space, objectives), slim=slim)
+    val = Selection(data.val, task, pictures=config.val_pictures, window=WHOLE_PICTURES)
+    return SlicedWeights(cuts, inputs, objectives, task, val, training)
 
 
 def budget(config: PruneConfig, training: TrainConfig) -> Budget:
