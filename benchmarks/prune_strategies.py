@@ -122,22 +122,23 @@ def tuning(options: argparse.Namespace, steps: int) -> TrainConfig:
 
 def pruning(options: argparse.Namespace, row: str) -> PruneConfig:
     more = {name: getattr(options, name) for name in ("evaluations", "population", "val_pictures")} if row == "evolution" else {}
-    return PruneConfig(strategy=row, keep_macs=options.keep_macs, **more)
+    return PruneConfig.model_validate({"strategy": row, "keep_macs": options.keep_macs, **more})
 
 
 def prices(options: argparse.Namespace, network: Network, data: Data, task: Task) -> Json:
     """CPU seconds of a step with a teacher, of one without, and of a candidate: medians of three takes in turns."""
     space = SPACES.load(network.genotype.space)(network.signature)
-    kept, settings = uniform(network, space, options.keep_macs).kept, tuning(options, 40)
+    kept, steps = uniform(network, space, options.keep_macs).kept, 40
+    settings = tuning(options, steps)
     judge = make_judge(network, data, task, pruning(options, "evolution"), settings)
     patches = Patches(data.train, task, batch=settings.batch, patch=settings.patch, seed=1)
     rng = np.random.default_rng(0)
     takes: dict[str, list[float]] = {"taught_step": [], "step": [], "candidate": []}
     for number in range(4):
         taken = {
-            "taught_step": clocked(lambda: fit(slice_network(network, kept), patches, settings, teacher=network)) / settings.steps,
-            "step": clocked(lambda: fit(slice_network(network, kept), patches, settings)) / settings.steps,
-            "candidate": clocked(lambda: [judge._quality(judge.cuts.sample(rng), None) for _ in range(3)]) / 3,
+            "taught_step": clocked(lambda: fit(slice_network(network, kept), patches, settings, teacher=network)) / steps,
+            "step": clocked(lambda: fit(slice_network(network, kept), patches, settings)) / steps,
+            "candidate": clocked(lambda: [judge.judge(judge.cuts.sample(rng)) for _ in range(3)]) / 3,
         }
         for name, seconds in taken.items() if number else ():  # the first take warms up
             takes[name].append(seconds)
@@ -153,8 +154,9 @@ def clocked(work: Any) -> float:
 def steps_of(row: str, options: argparse.Namespace, cost: Json) -> int:
     """The steps that a row's CPU time is enough for."""
     if row == "scratch":
-        return round(options.steps * cost["taught_step"] / cost["step"])
-    return options.steps - (round(options.evaluations * cost["candidate"] / cost["taught_step"]) if row == "evolution" else 0)
+        return round(float(options.steps * cost["taught_step"] / cost["step"]))
+    candidates = float(options.evaluations * cost["candidate"] / cost["taught_step"])
+    return int(options.steps) - (round(candidates) if row == "evolution" else 0)
 
 
 def train(row: str, steps: int, options: argparse.Namespace, data: Data, task: Task) -> Path:
