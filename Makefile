@@ -105,6 +105,9 @@ benchmark-vega: setup  ## Candidates a minute of esr-ea against Vega's (VEGA=...
 benchmark-quantization: setup  ## What int8 costs, with and without training for it (DATA=..., SET5=..., B100=...); resumes row by row
 	$(BIN)/python benchmarks/quantization.py --data $(DATA) --set Set5=$(SET5) --set B100=$(B100)
 
+benchmark-prune: setup  ## Strategies of prune and a training from scratch, equal CPU time (DATA=..., SET5=..., B100=...); resumes row by row
+	$(BIN)/python benchmarks/prune_strategies.py --data $(DATA) --set Set5=$(SET5) --set B100=$(B100)
+
 benchmark-demo: setup  ## The demo's wall time by stage
 	$(BIN)/python benchmarks/demo_time.py
 

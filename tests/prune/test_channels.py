@@ -15,7 +15,9 @@ from torch import Tensor
 from pixsearch.errors import InfeasibleError, UsageError
 from pixsearch.nn.build import Network, build, deploy
 from pixsearch.nn.cost import count_macs, count_params
-from pixsearch.prune.channels import LEAST, groups, importance, narrowed, plan, slice_network
+from pixsearch.prune.channels import groups, importance, narrowed
+from pixsearch.prune.shares import LEAST, plan
+from pixsearch.prune.slicing import slice_network
 from pixsearch.signature import Port, Signature
 from pixsearch.space.chain import ACTS
 from pixsearch.space.erdb import ErdbSpace
