@@ -165,7 +165,7 @@ def write_training(run: Path, clock: Clock, name: str, *, steps: int = 2000, mac
                 "ssim": 0.9201,
                 "description": "conv3 11-13 relu ×4, skip bicubic",
             }
-            stage.note("pruned", before=before, after=after)
+            stage.note("pruned", keep_macs=0.65, strategy="importance", before=before, after=after)
         stage.note(
             "start",
             name="3fa9c2d1",

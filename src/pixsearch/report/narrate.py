@@ -20,6 +20,7 @@ LASTING = frozenset(
         "cache",
         "baseline",
         "pruned",
+        "tuned",
         "exported",
         "measured",
         "sensitivity",
@@ -148,7 +149,17 @@ def _done(event: Event) -> str:
 def _pruned(event: Event) -> str:
     before, after = event["before"], event["after"]
     sides = (f"{w.count(side.get('macs_720p'))} MACs 720p, {w.count(side.get('params'))} params" for side in (before, after))
-    return "pruned: " + " → ".join(sides)
+    by = f" by {event['strategy']}" if event.get("strategy") else ""
+    return f"pruned{by}: " + " → ".join(sides)
+
+
+def _tuned(event: Event) -> str:
+    return f"fine-tuned, {event['keep_macs']:g} of the multiply-adds kept: {w.decibel(event.get('psnr_db'))} dB, {event['model']}"
+
+
+def _evolution(event: Event) -> str:
+    shares = " and ".join(f"{share:g}" for share in event["shares"])
+    return _join(f"evolution for {' · '.join(objective_names(event))}", f"at most {shares} of the multiply-adds kept", event["fidelity"])
 
 
 def _exported(event: Event) -> str:
@@ -231,6 +242,8 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "early_stop": lambda event: f"ended early at step {event['step']}: {event['text']}",
     "stopped": lambda event: f"stopped: {str(event['error']).partition(chr(10))[0]}",
     "pruned": _pruned,
+    "tuned": _tuned,
+    "evolution": _evolution,
     "exported": _exported,
     "sensitivity": _sensitivity,
     "checked": _checked,

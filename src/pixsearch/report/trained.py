@@ -1,9 +1,9 @@
-"""What a training recorded, and the pruning that is one training more: curves, scores, before and after."""
+"""What a training recorded: curves and scores."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pixsearch.events import Event
@@ -80,41 +80,6 @@ class TrainingRecord:
         return None if self.psnr_db is None or self.baseline_psnr_db is None else self.psnr_db - self.baseline_psnr_db
 
 
-@dataclass(frozen=True)
-class Size:
-    """What one side of a pruning costs and, where it was scored, how well it does."""
-
-    macs_720p: float | None
-    params: float | None
-    psnr_db: float | None
-    ssim: float | None
-    description: str
-
-
-@dataclass(frozen=True)
-class PruneRecord:
-    """A pruning: the model before it, as it was just after the cut, and the fine-tuning that followed."""
-
-    before: Size
-    cut: Size
-    training: TrainingRecord
-
-    @property
-    def rows(self) -> list[tuple[str, Size]]:
-        """(name, size) of the lines of a table: before, the cut where it was scored, and after with the newest scores."""
-        scored = self.training.psnr_db is not None
-        after = replace(self.cut, psnr_db=self.training.psnr_db, ssim=self.training.ssim) if scored else self.cut
-        cut = [("cut", self.cut)] if scored and self.cut.psnr_db is not None else []
-        return [("before", self.before), *cut, ("after", after)]
-
-    @property
-    def kept_words(self) -> str:
-        """`60.0 % of the multiply-adds kept`; empty when they are not on record."""
-        if not self.before.macs_720p or self.cut.macs_720p is None:
-            return ""
-        return f"{self.cut.macs_720p / self.before.macs_720p * 100:.1f} % of the multiply-adds kept"
-
-
 def read_training(stage: StageRecord) -> TrainingRecord:
     """The record of a stage that trains one network."""
     return understood(stage.path / "events.jsonl", lambda: _training(stage))
@@ -170,16 +135,3 @@ def _validation(event: Event) -> Validation:
 
 def _policies(event: Event) -> Policies:
     return Policies(int(event["step"]), dict(event["operations"]), dict(event.get("amounts") or {}), event.get("harder"))
-
-
-def read_pruning(stage: StageRecord) -> PruneRecord | None:
-    """The record of a pruning, or None while it has not yet told of its `before` and `after`."""
-    event = next((e for e in reversed(stage.events) if isinstance(e.get("before"), dict) and isinstance(e.get("after"), dict)), None)
-    if event is None:
-        return None
-    before, cut = understood(stage.path / "events.jsonl", lambda: (_size(event["before"]), _size(event["after"])))
-    return PruneRecord(before, cut, read_training(stage))
-
-
-def _size(data: Mapping[str, Any]) -> Size:
-    return Size(data.get("macs_720p"), data.get("params"), data.get("psnr_db"), data.get("ssim"), str(data.get("description", "")))

@@ -1,4 +1,4 @@
-"""The trainings on the page: curves, before and after a pruning, exported files."""
+"""The trainings on the page: outcome and curves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pixsearch.report import wording as w
 from pixsearch.report.markup import element, table
 from pixsearch.report.page import Page, quiet
 from pixsearch.report.plots.train import loss_plot, policy_plot, rate_plot, validation_plot
-from pixsearch.report.trained import PruneRecord, TrainingRecord
+from pixsearch.report.trained import TrainingRecord
 
 
 def training(page: Page, anchor: str, title: str, train: TrainingRecord, *before: object) -> None:
@@ -53,13 +53,3 @@ def _amount(value: float | None) -> str:
 def _steps(train: TrainingRecord) -> str:
     resumed = f", resumed at {', '.join(map(str, train.resumed_at))}" if train.resumed_at else ""
     return w.plural(train.reached, "step") + (f", budget {train.goal}" if train.goal else "") + resumed
-
-
-def pruning(page: Page, prune: PruneRecord) -> None:
-    """Before and after, then the fine-tuning."""
-    rows = [
-        [name, w.decibel(side.psnr_db), w.similarity(side.ssim), w.count(side.macs_720p), w.count(side.params), side.description]
-        for name, side in prune.rows
-    ]
-    shown = table(["", "PSNR", "SSIM", "MACs 720p", "params", "architecture"], rows, words=(0, 5))
-    training(page, "prune", "Pruning", prune.training, shown, quiet(prune.kept_words, "scores on the photos it is selected by"))
