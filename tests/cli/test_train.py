@@ -177,3 +177,14 @@ def test_an_augmentation_that_there_is_not_is_a_usage_error(photos: Path, tmp_pa
     assert main.run(train(photos, tmp_path / "run", "--steps", 5, "--augment", "adverserial")) == 2
     assert "adversarial" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "task", [("denoise", "--sigma", "5-50", "--noise-level"), ("jdd",), ("enhance",), ("video-sr",), ("video-denoise", "--color", "y")]
+)
+def test_every_task_trains_against_policies(task: tuple[str, ...], photos: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert main.run(train(photos, run, "--task", *task, "--steps", 55, "--augment", "adversarial")) == 0
+    assert events(run, "policy")[-1]["clean_loss"] > 0
+    assert (run / "train" / "model.safetensors").exists()

@@ -2,8 +2,8 @@
 
 Flips and rotations are none of them: all patches are turned in one of the eight ways anyway, and turning what is turned evenly changes
 nothing. Where a task draws its inputs an operation works on the truth alone and the inputs are drawn from what became of it;
-cached inputs are changed with their truths, by linear operations or at places that both have. Amounts are bounded, and no
-operation but that on the degradation puts a value outside of 0…1.
+cached inputs are changed with their truths: by linear operations, and over the edges of squares as the task makes inputs of truths
+(the user's own are cut at the places that both have). Amounts are bounded, and no truth leaves 0…1.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class Operation(NamedTuple):
     """One operation: `apply` changes a batch in place, by amounts of `span` from the lowest level to the highest.
 
     `suits` says whether a task has it when its inputs come from there. One that is done `after` needs the inputs; the others come
-    before they are drawn. That of no `apply` is done where patches are cut: by the amount smaller a picture (`data.patches`).
+    before they are drawn. One that `cuts` makes edges, which a smaller input has in its own way. That of no `apply` is done where
+    patches are cut: by the amount smaller a picture (`data.patches`).
     """
 
     name: str
@@ -59,11 +60,24 @@ class Operation(NamedTuple):
     suits: Callable[[Task, Inputs], bool]
     apply: Callable[[Chosen], None] | None
     after: bool = False
+    cuts: bool = False
 
     def amounts(self, levels: Numbers) -> Planes:
         """The amounts of `levels` (K,) from 0 to `LEVELS` - 1, evenly over the span."""
         low, high = self.span
         return (low + (high - low) * levels / (LEVELS - 1)).astype(np.float32)
+
+    def do(self, chosen: Chosen, inputs: Inputs) -> None:
+        """Change the batch. Inputs that were `made` of the truth follow it over an edge as they were made; given ones are cut alike."""
+        assert self.apply is not None
+        batch, who = chosen.batch, chosen.who
+        if not self.cuts or inputs != "made" or not chosen.task.follows_changes:
+            self.apply(chosen)
+            return
+        before = batch.truth[who]
+        self.apply(chosen._replace(batch=Batch({}, batch.truth)))
+        for name, change in chosen.task.follows(batch.truth[who] - before).items():
+            batch.inputs[name][who] += change
 
 
 def permute(chosen: Chosen) -> None:
@@ -178,11 +192,11 @@ OPERATIONS = (
     Operation("permute", (1.0, 1.0), _has_colours, permute),
     Operation("blend", (0.0, 0.3), _any, blend),
     Operation("mixup", (0.0, 0.4), _any, mixup),
-    Operation("cutmix", (0.0, 0.7), _any, cutmix),
-    Operation("cutmixup", (0.0, 0.7), _any, cutmixup),
+    Operation("cutmix", (0.0, 0.7), _any, cutmix, cuts=True),
+    Operation("cutmixup", (0.0, 0.7), _any, cutmixup, cuts=True),
     Operation("cutblur", (0.0, 0.7), _can_be_undamaged, cutblur, after=True),
-    Operation("cutblur", (0.0, 0.7), _is_reduced, cutsmooth),
-    Operation("cutout", (0.0, 0.25), _any, cutout),
+    Operation("cutblur", (0.0, 0.7), _is_reduced, cutsmooth, cuts=True),
+    Operation("cutout", (0.0, 0.25), _any, cutout, cuts=True),
     Operation("intensity", (0.7, 1.0), _any, intensity),
     Operation("contrast", (0.7, 1.0), _any, contrast),
     Operation("strength", (0.7, 1.3), _is_damaged, strength, after=True),

@@ -77,48 +77,38 @@ class Patches:
         corners = (rng.random((count, 2)) * (fitting.sizes[chosen] - side - 2 * rim + 1)).astype(np.int64).tolist()
         picks = [(fitting.ids[i], *corner) for i, corner in zip(chosen[mine].tolist(), corners[mine], strict=True)]
         turns = rng.integers(8, size=count)[mine] * self._turns
-        plan = self._plan(step, own)
+        plan = Plan(self._operations, self._policies and self._policies(step), step, own, self.seed, part, self.cache.origin)
         places = [(index, top * scale, left * scale) for index, top, left in picks]
         if self.cache.inputs:
             return self._cached(picks, places, side, turns, plan)
         drawn = self._drawn(places, (side + 2 * rim) * scale, turns, plan, rng if parts == 1 else stream(self.seed, "noise", step, part))
         inner = Batch({name: _inner(planes, rim) for name, planes in drawn.inputs.items()}, _inner(drawn.truth, rim * scale))
-        if plan is not None:
-            plan.after(inner, self.task)
+        plan.after(inner, self.task)
         return inner
 
-    def _cached(self, picks: list[Place], places: list[Place], side: int, turns: npt.NDArray[np.int64], plan: Plan | None) -> Batch:
+    def _cached(self, picks: list[Place], places: list[Place], side: int, turns: npt.NDArray[np.int64], plan: Plan) -> Batch:
         """The batch of pairs out of the cache: inputs cut at `picks`, truths at `places`."""
         seen = {name: self._cut(views, picks, side) for name, views in self.cache.inputs.items()}
         truths = self._cut(self.cache.truths, places, side * self.task.scale)
-        if plan is not None:
-            for number, factor in plan.shrunk().items():
-                self._shrink_pair(places[number], factor, {name: pictures[number] for name, pictures in seen.items()}, truths[number])
+        for number, factor in plan.shrunk().items():
+            self._shrink_pair(places[number], factor, {name: pictures[number] for name, pictures in seen.items()}, truths[number])
         inputs = {name: turned(self.task.encode(name, pictures), turns) for name, pictures in seen.items()}
         batch = Batch(inputs, turned(self.task.encode_truth(truths), turns))
-        if plan is not None:
-            plan.before(batch, self.task)
-            plan.after(batch, self.task)
+        plan.before(batch, self.task)
+        plan.after(batch, self.task)
         return batch
 
-    def _plan(self, step: int, count: int) -> Plan | None:
-        if self._policies is None:
-            return None
-        return Plan(self._operations, self._policies(step), step, count, self.seed, self.share[0])
-
-    def _drawn(self, places: list[Place], side: int, turns: npt.NDArray[np.int64], plan: Plan | None, rng: np.random.Generator) -> Batch:
+    def _drawn(self, places: list[Place], side: int, turns: npt.NDArray[np.int64], plan: Plan, rng: np.random.Generator) -> Batch:
         """The batch whose inputs are drawn for the patches of truth at `places`; those out of clips go by themselves."""
         truths, task = self.cache.truths, self.task
         moving = [number for number, (index, *_) in enumerate(places) if truths[index].ndim == 4]
         still = [number for number in range(len(places)) if number not in set(moving)]
-        batches = []
+        batches, shrunk = [], plan.shrunk()
         for numbers, cut in ((still, self._stills), (moving, self._sequences)):
             if numbers:
-                shrunk = plan.shrunk() if plan is not None else {}
                 factors = [shrunk.get(number, 1.0) for number in numbers]
                 planes = turned(cut([places[number] for number in numbers], side, factors, rng), turns[numbers])
-                if plan is not None:
-                    plan.before(Batch({}, planes), task, np.array(numbers))
+                plan.before(Batch({}, planes), task, np.array(numbers))
                 batches.append(task.batch(planes, rng))
         if len(batches) == 1:
             return batches[0]

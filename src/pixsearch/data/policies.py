@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pixsearch.data.operations import LEVELS, Chosen, Numbers, Operation
+from pixsearch.data.operations import LEVELS, Chosen, Inputs, Numbers, Operation
 from pixsearch.rng import stream
 from pixsearch.tasks.base import Batch, Task
 
@@ -55,10 +55,25 @@ def policy_of(step: int, count: int, policies: int, part: int = 0) -> Numbers:
 
 
 class Plan:
-    """What befalls the patches of one batch, drawn from the seed, the step and the part of a batch that they are alone."""
+    """What befalls the patches of one batch, drawn from the seed, the step and the part of a batch that they are alone.
 
-    def __init__(self, operations: Sequence[Operation], policies: Numbers, step: int, count: int, seed: int, part: int = 0) -> None:
-        self._operations, self._rng = operations, stream(seed, "augment", step, part)
+    Without `policies` nothing does. `inputs` says where those of the batch come from.
+    """
+
+    def __init__(
+        self,
+        operations: Sequence[Operation],
+        policies: Numbers | None,
+        step: int,
+        count: int,
+        seed: int,
+        part: int = 0,
+        inputs: Inputs = "drawn",
+    ) -> None:
+        self._operations, self._inputs = operations if policies is not None else (), inputs
+        self._rng = stream(seed, "augment", step, part)
+        if policies is None:
+            policies = np.full((1, 1, 2, 2), NOTHING)
         own = policy_of(step, count, len(policies), part)
         self.chosen = policies[own, self._rng.integers(policies.shape[1], size=count)]
         """Each patch's two operations and levels: (count, 2, 2)."""
@@ -88,4 +103,4 @@ class Plan:
                 who = np.flatnonzero(chosen[:, slot, 0] == number)
                 if len(who) and operation.after == after and operation.apply is not None:
                     amount = operation.amounts(chosen[who, slot, 1])[:, np.newaxis, np.newaxis, np.newaxis]
-                    operation.apply(Chosen(batch, task, who, amount, self._rng))
+                    operation.do(Chosen(batch, task, who, amount, self._rng), self._inputs)

@@ -91,8 +91,8 @@ def _step(event: Event) -> str:
 
 def _policy(event: Event) -> str:
     likely = sorted(event["operations"].items(), key=lambda item: -item[1])[:3]
-    shown = ", ".join(f"{name} {chance:.0%}" for name, chance in likely)
-    return f"policies at step {event['step']}: {shown} … {event['harder']:+.1%} harder than clean patches"
+    shown = ", ".join(f"{name} {chance * 100:.0f} %" for name, chance in likely)
+    return f"policies at step {event['step']}: {shown} … {event['harder'] * 100:+.1f} % harder than clean patches"
 
 
 def _validation(event: Event) -> str:

@@ -77,6 +77,8 @@ class Task(ABC):
     """What a model is applied to."""
     draws: ClassVar[bool] = False
     """Whether inputs are drawn at random from the truth, anew for every batch, and not made once by `degrade`."""
+    follows_changes: ClassVar[bool] = False
+    """Whether inputs that are made once are a linear function of the truth's planes, but for rounding."""
     margin: int = 0
     """Pixels of truth around a patch that `draw` wants to see, a multiple of the scale; they are cut off behind it."""
 
@@ -162,6 +164,10 @@ class Task(ABC):
     def batch(self, truth: Planes, rng: np.random.Generator) -> Batch:
         """What a network is trained on, of a task that `draws`, for the truth's planes (N, C, H, W)."""
         return Batch(self.draw(truth, rng), truth)
+
+    def follows(self, change: Planes) -> dict[str, Planes]:
+        """By how much the inputs that `degrade` makes change with planes (N, C, H, W) of the truth, of a task that `follows_changes`."""
+        raise NotImplementedError(f"`{self.name}` does not say how its inputs change with the truth.")
 
     @property
     def can_be_undamaged(self) -> bool:

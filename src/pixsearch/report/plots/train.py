@@ -51,7 +51,7 @@ def policy_plot(train: TrainingRecord) -> Figure | None:
 
 def _policy_words(name: str, told: Policies) -> str:
     amount = told.amounts.get(name)
-    lines = [f"step {told.step}", f"{p.escaped(name)} {told.chances.get(name, 0.0):.0%}"]
+    lines = [f"step {told.step}", f"{p.escaped(name)} {told.chances.get(name, 0.0) * 100:.0f} %"]
     return "<br>".join([*lines, *([] if amount is None else [f"amount {amount:.2f}"])])
 
 

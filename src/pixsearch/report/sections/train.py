@@ -38,12 +38,12 @@ def _policies(train: TrainingRecord) -> object:
     names = sorted(last.chances, key=lambda name: -last.chances[name])
     rows = [[name, _share(first.chances.get(name)), _share(last.chances[name]), _amount(last.amounts.get(name))] for name in names]
     heads = ["operation", f"at step {first.step}", f"at step {last.step}", "mean amount then"]
-    harder = "" if last.harder is None else f"their patches were {last.harder:+.1%} harder than clean ones at last, by the training loss"
+    harder = "" if last.harder is None else f"their patches were {last.harder * 100:+.1f} % harder than clean ones, by the loss"
     return element("div", table(heads, rows, caption="Operations of the policies"), quiet(harder))
 
 
 def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}"
+    return "" if value is None else f"{value * 100:.1f} %"
 
 
 def _amount(value: float | None) -> str:
