@@ -23,6 +23,7 @@ from pixsearch.space.chain import ACTS
 from pixsearch.space.erdb import ErdbSpace
 from pixsearch.space.mobile import MobileGenotype, MobileSpace
 from pixsearch.space.named import named
+from pixsearch.space.nsc import NscSpace
 from pixsearch.space.video import VideoSpace
 
 few = settings(max_examples=12, deadline=None, database=None)
@@ -332,8 +333,9 @@ def test_hand_made_networks_cannot_be_pruned(name):
             attempt()
 
 
-def test_chains_of_blocks_cannot_be_pruned():
-    blocks = ErdbSpace(signature())
+@pytest.mark.parametrize("kind", [ErdbSpace, NscSpace])
+def test_networks_of_blocks_cannot_be_pruned(kind):
+    blocks = kind(signature())
     genotype = blocks.smallest()
     network = build(genotype, signature())
     with pytest.raises(UsageError, match=f"`{genotype.id}` cannot be pruned: only networks of the spaces `mobile` and `video`"):

@@ -89,6 +89,12 @@ def _step(event: Event) -> str:
     return _join(f"step {event['step']}{of}{share}", loss, speed, _time("{} left", event.get("eta_s")))
 
 
+def _policy(event: Event) -> str:
+    likely = sorted(event["operations"].items(), key=lambda item: -item[1])[:3]
+    shown = ", ".join(f"{name} {chance:.0%}" for name, chance in likely)
+    return f"policies at step {event['step']}: {shown} … {event['harder']:+.1%} harder than clean patches"
+
+
 def _validation(event: Event) -> str:
     base = event.get("baseline_psnr_db")
     over = f"{w.gain(event['psnr_db'] - base)} over the baseline" if base is not None else None
@@ -221,6 +227,7 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "start": _start,
     "step": _step,
     "validation": _validation,
+    "policy": _policy,
     "candidate": _candidate,
     "weights": _weights,
     "generation": _generation,

@@ -34,6 +34,17 @@ class Validation:
 
 
 @dataclass(frozen=True)
+class Policies:
+    """What an adversary tended to after `step` steps: the probability of each operation and its mean amount (None where it is rare), and
+    by what share the loss under its policies was above that of clean patches."""
+
+    step: int
+    chances: Mapping[str, float]
+    amounts: Mapping[str, float | None]
+    harder: float | None
+
+
+@dataclass(frozen=True)
 class TrainingRecord:
     """A training as far as it got; `psnr_db` and `ssim` are the final ones, else those of the newest validation.
 
@@ -50,6 +61,7 @@ class TrainingRecord:
     goal: str
     steps: tuple[Step, ...]
     validations: tuple[Validation, ...]
+    policies: tuple[Policies, ...]
     psnr_db: float | None
     ssim: float | None
     baseline_psnr_db: float | None
@@ -87,6 +99,7 @@ def _training(stage: StageRecord) -> TrainingRecord:
         goal=_goal(start),
         steps=tuple(_step(event) for event in _unrepeated(stage.every("step"))),
         validations=validations,
+        policies=tuple(_policies(event) for event in _unrepeated(stage.every("policy"))),
         psnr_db=done.get("psnr_db", newest.get("psnr_db")),
         ssim=done.get("ssim", newest.get("ssim")),
         baseline_psnr_db=done.get("baseline_psnr_db", newest.get("baseline_psnr_db")),
@@ -118,3 +131,7 @@ def _step(event: Event) -> Step:
 
 def _validation(event: Event) -> Validation:
     return Validation(int(event["step"]), float(event["psnr_db"]), event.get("ssim"), event.get("elapsed_s"))
+
+
+def _policies(event: Event) -> Policies:
+    return Policies(int(event["step"]), dict(event["operations"]), dict(event.get("amounts") or {}), event.get("harder"))

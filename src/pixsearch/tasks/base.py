@@ -163,6 +163,15 @@ class Task(ABC):
         """What a network is trained on, of a task that `draws`, for the truth's planes (N, C, H, W)."""
         return Batch(self.draw(truth, rng), truth)
 
+    @property
+    def can_be_undamaged(self) -> bool:
+        """Whether an input could be as good as the truth: not where it is smaller and nothing is wrong with it besides."""
+        return self.scale == 1
+
+    def undamaged(self, truth: Planes) -> dict[str, Planes]:
+        """Input planes for the truth's (N, C, H, W) from which nothing is missing, of a task that `can_be_undamaged`."""
+        return {self.signature.inputs[0].name: truth}
+
     def drawn(self, truth: Picture, seed: int) -> Pair:
         """The pair that is scored, of a task that `draws`: its inputs are drawn from the `seed` alone."""
         planes = self.draw(self.encode_truth(truth)[np.newaxis], stream(seed, "inputs"))
