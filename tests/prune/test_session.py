@@ -199,3 +199,18 @@ def test_hand_made_networks_are_refused(data, task, tmp_path):
     for strategy in ("importance", "uniform", "evolution"):
         with pytest.raises(UsageError, match="`fsrcnn` cannot be pruned"):
             run(tmp_path / strategy, (network, make_card(network, name="f", stage="trained")), data, task, strategy=strategy)
+
+
+def test_a_latency_can_be_the_cost(trained, data, task, tmp_path):
+    figure = "latency@local/64x48/float/1t"
+    run(tmp_path, trained, data, task, **{**EVOLUTION, "objectives": ("psnr", figure), "evaluations": 7})
+    tried = events(tmp_path, "candidate")
+    assert all(event["figures"][figure] > 0 for event in tried)
+    assert {event["id"] for event in events(tmp_path, "measured")} == {event["id"] for event in tried}
+
+
+def test_the_whole_network_is_the_teacher(trained, data, task, tmp_path):
+    path = run(tmp_path, trained, data, task, keep_macs=0.5)
+    (start,) = events(tmp_path, "start")
+    assert start["teacher"]["genotype"] == trained[0].genotype.to_json()
+    assert load_model(path)[1].training["teacher"]["macs_720p"] == trained[1].macs_720p

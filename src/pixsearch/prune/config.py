@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -32,8 +32,6 @@ class PruneConfig(Config):
     `evaluations`: candidates in all; left out 160, or as many as a quarter of the training's `budget_s` is enough for. It scores
     candidates on at most `val_pictures` whole pictures.
     """
-
-    may_change: ClassVar[frozenset[str]] = frozenset({"evaluations"})
 
     strategy: Literal["importance", "uniform", "evolution"] = "importance"
     keep_macs: tuple[Share, ...] = ()

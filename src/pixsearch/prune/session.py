@@ -21,7 +21,7 @@ from pixsearch.prune.parts import Part
 from pixsearch.prune.shares import by_scores, uniform
 from pixsearch.prune.slicing import slice_network
 from pixsearch.registry import SPACES
-from pixsearch.rundir import Stage, write_atomic
+from pixsearch.rundir import Stage, last_event, write_atomic
 from pixsearch.search.bounds import fits_bounds
 from pixsearch.search.engine import Budget
 from pixsearch.search.evaluators.standalone import quality_figures
@@ -115,14 +115,20 @@ def _planned(pruning: _Pruning) -> dict[float, Network]:
 
 
 def _evolved(pruning: _Pruning) -> dict[float, Network]:
-    """The networks that an evolution picks, by share, with the weights it judged them by."""
-    config, training, task = pruning.config, pruning.training, pruning.task
-    require_targets(config.parsed_objectives())
+    """The networks that an evolution picks, by share, with the weights it judged them by; what was picked once stays."""
+    config, training, task, stage = pruning.config, pruning.training, pruning.task, pruning.stage
+    objectives = config.parsed_objectives()
+    require_targets(objectives)
     judge = make_judge(pruning.whole, pruning.data, task, config, training)
-    baseline = quality_figures(score_baseline(judge.val.as_cache(), task))
-    evolution = Evolution(judge.cuts, judge.objectives, judge, baseline, pruning.stage, training.seed, config.population)
-    found = evolution.run(budget(config, training))
-    return {share: judge.cut(found[share].genotype) for share in config.shares}
+    picked = last_event(stage.run, stage.name, "picked")
+    if picked is None:
+        baseline = quality_figures(score_baseline(judge.val.as_cache(), task))
+        evolution = Evolution(judge.cuts, objectives, judge, baseline, stage, training.seed, config.population)
+        found = evolution.run(budget(config, training))
+        picked = {"shares": list(found), "genes": [one.genotype.genes() for one in found.values()]}
+        stage.note("picked", **picked)
+    genes = dict(zip(picked["shares"], picked["genes"], strict=True))
+    return {share: judge.cut(pruning.space.parse(genes[share])) for share in config.shares}
 
 
 def make_judge(whole: Network, data: Data, task: Task, config: PruneConfig, training: TrainConfig) -> SlicedWeights:

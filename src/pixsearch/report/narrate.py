@@ -244,6 +244,7 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "pruned": _pruned,
     "tuned": _tuned,
     "evolution": _evolution,
+    "picked": lambda event: "picked a network for each share: " + _join(*(f"{share:g}" for share in event["shares"])),
     "exported": _exported,
     "sensitivity": _sensitivity,
     "checked": _checked,
