@@ -165,7 +165,7 @@ def write_training(run: Path, clock: Clock, name: str, *, steps: int = 2000, mac
                 "ssim": 0.9201,
                 "description": "conv3 11-13 relu ×4, skip bicubic",
             }
-            stage.note("pruned", before=before, after=after)
+            stage.note("pruned", keep_macs=0.65, strategy="importance", before=before, after=after)
         stage.note(
             "start",
             name="3fa9c2d1",
@@ -203,6 +203,11 @@ def write_training(run: Path, clock: Clock, name: str, *, steps: int = 2000, mac
                     seconds=0.4,
                     elapsed_s=step * 0.045,
                 )
+            if name == "train" and step % 200 == 0:
+                share = 0.2 + 0.6 * step / steps
+                chances, amounts = {"cutblur": share, HOSTILE: 1 - share}, {"cutblur": 0.3, HOSTILE: None}
+                place = {"step": step, "progress": step / steps, "elapsed_s": step * 0.045}
+                stage.note("policy", **place, operations=chances, amounts=amounts, clean_loss=0.012, harder=0.1 * share)
         if finish:
             stage.note(
                 "done",

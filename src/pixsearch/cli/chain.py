@@ -12,6 +12,7 @@ import yaml
 from pixsearch.cli import jobs, stages
 from pixsearch.cli.output import Output
 from pixsearch.cli.recipe import Recipe, read_recipe
+from pixsearch.cli.training import Beginning
 from pixsearch.config import merge, validate
 from pixsearch.errors import DataError, UsageError
 from pixsearch.rundir import STAGES, finished, write_atomic
@@ -111,7 +112,7 @@ class Chain:
         if launch.resume:
             stages.train_stage({}, launch)
         else:
-            stages.train_stage(settings, launch, searched=self.folder, pick=recipe["pick"])
+            stages.train_stage(settings, launch, Beginning(self.folder, recipe["pick"]))
 
     def _bench(self, recipe: dict[str, Any], launch: stages.Launch) -> None:
         measured = {**recipe["bench"], "images": recipe["photos"]["report"], "reduce": recipe["reduce"]}

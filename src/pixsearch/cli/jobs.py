@@ -27,10 +27,18 @@ class SearchJob(Config):
     search: SearchConfig
 
 
+class ModelFile(Config):
+    """A trained model that a stage takes; `digest` is the file's, so that a resumed run has the same weights."""
+
+    path: Path
+    digest: str
+
+
 class TrainJob(Config):
     """What `pixsearch train` is to do; `genotype` is the architecture's JSON, `chosen` how it was chosen.
 
-    `inherit` is a file of shared weights that the training starts from, None for weights drawn at random.
+    `inherit` is a file of shared weights that the training starts from, `model` a trained model that it goes on with; without
+    either the weights are drawn at random. `teacher` is a model to learn from.
     """
 
     task: TaskConfig = TaskConfig()
@@ -40,6 +48,8 @@ class TrainJob(Config):
     genotype: dict[str, Any]
     chosen: str
     inherit: Path | None = None
+    model: ModelFile | None = None
+    teacher: ModelFile | None = None
 
 
 class PruneJob(Config):

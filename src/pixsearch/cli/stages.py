@@ -6,28 +6,26 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pixsearch.cli import jobs
 from pixsearch.cli.found import check_unchanged, digest, find_exports, find_models, named_model, run_of, trained_on
 from pixsearch.cli.output import Output
-from pixsearch.config import Config, merge, read_yaml, validate
+from pixsearch.cli.training import Beginning, begin, first_weights, opened, require_elsewhere
+from pixsearch.config import Config, merge, validate
 from pixsearch.errors import UsageError
 from pixsearch.events import Listener
 from pixsearch.report.live import LiveView
 from pixsearch.report.tensorboard import TensorBoard
-from pixsearch.rundir import Stage, command_of, finished, last_event, read_json, recorded_config
+from pixsearch.rundir import Stage, command_of, finished, last_event, recorded_config
 from pixsearch.train.ranks import joined
-
-if TYPE_CHECKING:
-    from pixsearch.nn.build import Network
-    from pixsearch.tasks.base import Task
 
 J = TypeVar("J", bound=Config)
 Settings = dict[str, Any]
 
 DEFAULT_TRAINING = "10m"
 DEFAULT_SEARCH = "10m"
+NOTHING = Beginning()
 
 
 @dataclass(frozen=True)
@@ -100,93 +98,36 @@ def show_plan(job: jobs.SearchJob, output: Output, settings: Settings | None = N
     output.add("search", result, plan_table(result))
 
 
-def train_stage(
-    settings: Settings,
-    launch: Launch,
-    *,
-    searched: Path | None = None,
-    pick: str | None = None,
-    arch: str | None = None,
-    tensorboard: bool = False,
-    from_scratch: bool = False,
-) -> None:
+def train_stage(settings: Settings, launch: Launch, beginning: Beginning = NOTHING, *, tensorboard: bool = False) -> None:
     """Train one network and record it in RUN/train; under torchrun the first process does so and the others take part."""
     with joined() as ranks:
-        job = ranks.first(lambda: training_job(settings, launch, searched, pick, arch, from_scratch))
+        job = ranks.first(lambda: training_job(settings, launch, beginning))
         from pixsearch.data.open import open_data
         from pixsearch.train import session
+        from pixsearch.train.lesson import wider
 
-        task, record = job.task.make(), {"chosen": job.chosen}
-        network, weights = first_weights(job, task)
-        if weights is not None:
-            record["inherited"] = weights
+        task = job.task.make()
+        network, origin = first_weights(job, task)
+        teacher = None if job.teacher is None else opened(job.teacher)[0]
+        wider(network.signature, teacher)  # before an earlier record is set aside
         if not ranks.is_first:
-            session.take_part(network, job.data, task, job.train, ranks)
+            session.take_part(network, job.data, task, job.train, ranks, teacher)
             return
         with launch.open("train", job, tensorboard=tensorboard) as stage, ranks.together():
             data = open_data(job.data, task, stage.note)
-            session.train_stage(network, data, task, job.train, stage, name=job.name, record=record, ranks=ranks)
+            record = {"chosen": job.chosen, **origin}
+            session.train_stage(network, data, task, job.train, stage, name=job.name, record=record, ranks=ranks, teacher=teacher)
     launch.output.add_stage(launch.folder, "train", ended(launch.folder, "train"))
 
 
-def first_weights(job: jobs.TrainJob, task: Task) -> tuple[Network, str | None]:
-    """The network a training begins with, and the version of the shared weights it inherits; None for weights drawn at random."""
-    from pixsearch.nn.build import build
-    from pixsearch.nn.supernetfile import inherited
-    from pixsearch.space.base import read_genotype
-
-    _, genotype = read_genotype(job.genotype, task.signature)
-    if job.inherit is not None:
-        return inherited(job.inherit, genotype, job.train.branches)
-    return build(genotype, task.signature, branches=job.train.branches, seed=job.train.seed), None
-
-
-def training_job(
-    settings: Settings, launch: Launch, searched: Path | None, pick: str | None, arch: str | None, from_scratch: bool
-) -> jobs.TrainJob:
+def training_job(settings: Settings, launch: Launch, beginning: Beginning) -> jobs.TrainJob:
     """What `pixsearch train` is to do, out of its options and, when it resumes, its record."""
     if not launch.resume:
-        settings = with_default(settings, "train", ("steps", "budget_s"), {"budget_s": DEFAULT_TRAINING})
-        settings = choose(settings, searched, pick, arch)
-        if from_scratch:
-            settings = {**settings, "inherit": None}
-    return launch.settle(jobs.TrainJob, "train", settings)
-
-
-def choose(settings: Settings, searched: Path | None, pick: str | None, arch: str | None) -> Settings:
-    """`settings` with the architecture: a member of a run's front, a genotype's file or a known name.
-
-    How it was `chosen` goes into the model, and with it to other machines: names of files, but no paths.
-    """
-    if (searched is None) == (arch is None):
-        raise UsageError("Name either a run that holds a search (`pixsearch train RUN --pick knee`) or a network (`--arch NAME`).")
-    if arch is None and searched is not None:
-        from pixsearch.search.pick import pick_from_run
-
-        member = pick_from_run(searched, pick or "knee")
-        begun = read_yaml(searched / "search" / "config.resolved.yaml")
-        base = {"task": begun["task"], "data": begun["data"], "genotype": member["genotype"], "name": member["id"]}
-        weights = searched / "search" / "supernet.safetensors"
-        if weights.exists():
-            base["inherit"] = weights.absolute()
-        return merge(base, {**settings, "chosen": f"{pick or 'knee'} of {searched.resolve().name}"})
-    if pick is not None:
-        raise UsageError("`--pick` chooses from a run's front; with `--arch` there is nothing to pick. Leave one of them out.")
-    return by_arch(settings, str(arch))
-
-
-def by_arch(settings: Settings, arch: str) -> Settings:
-    """`settings` with a genotype out of a JSON file, or of a hand-made network's name."""
-    from pixsearch.space.named import default_branches, named
-    from pixsearch.tasks.config import TaskConfig
-
-    task: Task = validate(TaskConfig, settings["task"], "`pixsearch train`").make()
-    if arch.endswith(".json"):
-        genotype = read_json(Path(arch))
-        return {**settings, "genotype": genotype.get("genotype", genotype), "name": Path(arch).stem, "chosen": Path(arch).name}
-    genotype = named(arch, task.signature)[1].to_json()
-    training = {"branches": default_branches(arch), **settings["train"]}
-    return {**settings, "genotype": genotype, "name": arch, "chosen": arch, "train": training}
+        settings = begin(with_default(settings, "train", ("steps", "budget_s"), {"budget_s": DEFAULT_TRAINING}), beginning)
+    job = launch.settle(jobs.TrainJob, "train", settings)
+    if job.model is not None:
+        require_elsewhere(job.model.path, launch.folder)
+    return job
 
 
 def prune_stage(settings: Settings, launch: Launch, model: Path | None) -> None:

@@ -13,7 +13,9 @@ from pixsearch.cli import options as o
 def train(
     source: Annotated[
         Path | None,
-        typer.Argument(metavar="[RUN|MODEL]", help="A run that holds a search; with --qat a model.safetensors, or a run's last."),
+        typer.Argument(
+            metavar="[RUN|MODEL]", help="A run that holds a search, or a model.safetensors to train on; with --qat also a run's last."
+        ),
     ] = None,
     pick: Annotated[
         str | None,
@@ -28,6 +30,9 @@ def train(
         typer.Option(
             "--qat", metavar="portable|arm|nnapi|x86", help="Train a model on for int8, in the scheme that `export --for` calls so."
         ),
+    ] = None,
+    teacher: Annotated[
+        Path | None, typer.Option("--teacher", metavar="MODEL", help="Learn also from what this trained model answers (distillation).")
     ] = None,
     task: o.TaskName = None,
     scale: o.Scale = None,
@@ -53,11 +58,34 @@ def train(
     loss: Annotated[
         str | None, typer.Option("--loss", metavar="l1|l2|charbonnier", help="Training loss.", rich_help_panel=o.BUDGET)
     ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            "--augment",
+            metavar="none|flips|cutblur|random|adversarial",
+            help="What befalls training patches: flips and rotations, CutBlur too, or policies (random, or against the network).",
+            rich_help_panel=o.BUDGET,
+        ),
+    ] = None,
     branches: Annotated[
         str | None,
         typer.Option(
             "--branches", metavar="none|linear|ecb", help="Train with branches that merge for deployment.", rich_help_panel=o.BUDGET
         ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision", metavar="auto|float32|bfloat16|float16", help="What convolutions compute in.", rich_help_panel=o.BUDGET
+        ),
+    ] = None,
+    full_precision: Annotated[
+        float | None,
+        typer.Option("--full-precision", metavar="SHARE", help="Compute the last share in float32.", rich_help_panel=o.BUDGET),
+    ] = None,
+    teacher_share: Annotated[
+        float | None,
+        typer.Option("--teacher-share", metavar="SHARE", help="How much of the loss the teacher has (0.5).", rich_help_panel=o.BUDGET),
     ] = None,
     optimizer: o.Optimizer = None,
     ema: o.Ema = None,
@@ -75,7 +103,7 @@ def train(
     tensorboard: o.TensorBoard = False,
     as_json: o.Json = False,
 ) -> None:
-    """Train one network into RUN/train/model.safetensors: a member of RUN's front, or a network by FILE or NAME.
+    """Train one network into RUN/train/model.safetensors: a member of RUN's front, a network by FILE or NAME, or MODEL on.
 
     With --qat train a MODEL on, rounded as int8 will round it, into RUN/qat/model.safetensors; `pixsearch export --int8` follows.
 
@@ -83,12 +111,14 @@ def train(
     Examples:
       pixsearch train runs/phone --pick "best-under:macs_720p<=2G" --budget 30m
       pixsearch train --arch plain-m4c16 --data photos/ --budget 30m --out runs/x
+      pixsearch train runs/x/train/model.safetensors --data mine/ --out runs/mine
     Then for int8, and on several GPUs, each with a batch of its own:
       pixsearch train runs/phone --qat arm
       torchrun --nproc-per-node 4 --no-python pixsearch train runs/phone
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import Launch, is_for_int8, qat_stage, train_stage
+    from pixsearch.cli.training import Beginning, taught_by
 
     settings = {
         "task": o.task_of(task, scale, color, sigma, noise, shot, read, noise_level, window),
@@ -100,7 +130,11 @@ def train(
             patch=patch,
             rate=rate,
             loss=loss,
+            augment=augment,
             branches=branches,
+            precision=precision,
+            full_precision=full_precision,
+            teacher_share=teacher_share,
             optimizer=optimizer,
             ema=ema,
             patience=patience,
@@ -111,15 +145,17 @@ def train(
         ),
     }
     with Output(as_json) as output:
-        chosen = {"--pick": pick, "--arch": arch, "--task": task, "--scale": scale, "--color": color, "--branches": branches}
+        chosen = {"--pick": pick, "--arch": arch, "--teacher": teacher, "--task": task, "--scale": scale, "--color": color}
         noises = {"--sigma": sigma, "--noise": noise, "--shot": shot, "--read": read, "--noise-level": noise_level or None}
-        if is_for_int8(qat, resume, {**chosen, **noises, "--window": window}):
+        if is_for_int8(qat, resume, {**chosen, **noises, "--window": window, "--branches": branches}):
             launch = Launch(resume or out, resume=resume is not None, again=again, output=output)
             qat_stage({"data": settings["data"], "train": settings["train"], "qat": o.given(scheme=qat)}, launch, source)
             return
-        target = resume or out or source or (Path("runs") / Path(arch).stem if arch else None)
+        run = None if source is None or source.is_file() else source
+        target = resume or out or run or (Path("runs") / Path(arch).stem if arch else None)
         launch = Launch(target, resume=resume is not None, again=again, output=output)
-        train_stage(settings, launch, searched=source, pick=pick, arch=arch, tensorboard=tensorboard, from_scratch=from_scratch)
+        settings |= taught_by(teacher, teacher_share, resume)
+        train_stage(settings, launch, Beginning(source, pick, arch, from_scratch), tensorboard=tensorboard)
 
 
 def add_to(app: typer.Typer) -> None:

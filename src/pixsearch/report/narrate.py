@@ -20,6 +20,7 @@ LASTING = frozenset(
         "cache",
         "baseline",
         "pruned",
+        "tuned",
         "exported",
         "measured",
         "sensitivity",
@@ -90,6 +91,12 @@ def _step(event: Event) -> str:
     return _join(f"step {event['step']}{of}{share}", loss, speed, _time("{} left", event.get("eta_s")))
 
 
+def _policy(event: Event) -> str:
+    likely = sorted(event["operations"].items(), key=lambda item: -item[1])[:3]
+    shown = ", ".join(f"{name} {chance * 100:.0f} %" for name, chance in likely)
+    return f"policies at step {event['step']}: {shown} … {event['harder'] * 100:+.1f} % harder than clean patches"
+
+
 def _validation(event: Event) -> str:
     base = event.get("baseline_psnr_db")
     over = f"{w.gain(event['psnr_db'] - base)} over the baseline" if base is not None else None
@@ -144,7 +151,17 @@ def _done(event: Event) -> str:
 def _pruned(event: Event) -> str:
     before, after = event["before"], event["after"]
     sides = (f"{w.count(side.get('macs_720p'))} MACs 720p, {w.count(side.get('params'))} params" for side in (before, after))
-    return "pruned: " + " → ".join(sides)
+    by = f" by {event['strategy']}" if event.get("strategy") else ""
+    return f"pruned{by}: " + " → ".join(sides)
+
+
+def _tuned(event: Event) -> str:
+    return f"fine-tuned, {event['keep_macs']:g} of the multiply-adds kept: {w.decibel(event.get('psnr_db'))} dB, {event['model']}"
+
+
+def _evolution(event: Event) -> str:
+    shares = " and ".join(f"{share:g}" for share in event["shares"])
+    return _join(f"evolution for {' · '.join(objective_names(event))}", f"at most {shares} of the multiply-adds kept", event["fidelity"])
 
 
 def _exported(event: Event) -> str:
@@ -232,6 +249,7 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "start": _start,
     "step": _step,
     "validation": _validation,
+    "policy": _policy,
     "candidate": _candidate,
     "weights": _weights,
     "generation": _generation,
@@ -246,6 +264,9 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "early_stop": lambda event: f"ended early at step {event['step']}: {event['text']}",
     "stopped": lambda event: f"stopped: {str(event['error']).partition(chr(10))[0]}",
     "pruned": _pruned,
+    "tuned": _tuned,
+    "evolution": _evolution,
+    "picked": lambda event: "picked a network for each share: " + _join(*(f"{share:g}" for share in event["shares"])),
     "exported": _exported,
     "sensitivity": _sensitivity,
     "bits": _bits,

@@ -12,9 +12,10 @@ from pixsearch.events import Event
 from pixsearch.report.exported import Checked, LayerCosts, read_checks, read_layer_costs
 from pixsearch.report.measured import BenchRecord, Exported, read_bench, read_exports
 from pixsearch.report.mixed import MixtureRecord, read_mixtures
+from pixsearch.report.pruned import PruneRecord, read_pruning
 from pixsearch.report.searched import SearchRecord, read_search
 from pixsearch.report.stage import StageRecord, read_stage
-from pixsearch.report.trained import PruneRecord, TrainingRecord, read_pruning, read_training
+from pixsearch.report.trained import TrainingRecord, read_training
 from pixsearch.rundir import STAGES
 
 T = TypeVar("T")

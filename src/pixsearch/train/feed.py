@@ -21,6 +21,11 @@ AHEAD = 2  # batches on their way while a GPU computes a step: one draw may take
 def taken(batch: Batch, signature: Signature) -> Fed:
     """What a network with this signature is given of a batch, in the order of its inputs, and what it is to answer."""
     inputs, truth = [torch.from_numpy(batch.inputs[port.name]) for port in signature.inputs], torch.from_numpy(batch.truth)
+    return narrowed(inputs, truth, signature)
+
+
+def narrowed(inputs: list[Tensor], truth: Tensor, signature: Signature) -> Fed:
+    """Of a batch for a signature that takes as many frames or more, what a network with this one is given."""
     if signature.state:
         return inputs, truth
     first = [planes[:, : port.channels] for port, planes in zip(signature.inputs, inputs, strict=True)]

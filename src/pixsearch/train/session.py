@@ -22,9 +22,11 @@ from pixsearch.nn.modelfile import make_card, save_model
 from pixsearch.registry import SPACES
 from pixsearch.rundir import Stage, command_of
 from pixsearch.tasks.base import Task, task_for
+from pixsearch.train.adversary import Adversary, adversary_of, policies_of
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.compute import choose
 from pixsearch.train.config import TrainConfig
+from pixsearch.train.lesson import wider
 from pixsearch.train.loop import fit
 from pixsearch.train.ranks import ALONE, Ranks
 from pixsearch.train.validate import Figures, score_baseline, validate
@@ -51,33 +53,52 @@ def train_stage(
     done_as: str = "trained",
     ranks: Ranks = ALONE,
     finish: Finish = in_deploy_form,
+    teacher: Network | None = None,
 ) -> Path:
     """Train `network`, score its averaged weights on `data.val` and write RUN/STAGE/model.safetensors in the deploy form.
 
     Goes on from the newest checkpoint in the stage's folder. `name` is what tables call the model, `record` is laid into the
     card's training record, `done_as` is the card's stage; `finish` makes the network to be written, and the card's `calibration`, of the
-    averaged one. Events: `start`, those of `fit` with `baseline_psnr_db` in each `validation`, a last `validation` and `done`. The
-    first of several `ranks` calls this, the others `take_part`. Raises what `fit` raises, `DataError` when it is resumed with other
-    photos, and `MachineError` when memory runs out.
+    averaged one; a `teacher` is what it learns from beside the truth (see `Lesson`). Events: `start`, those of `fit` with
+    `baseline_psnr_db` in each `validation`, a last `validation` and `done`. The first of several `ranks` calls this, the others
+    `take_part`. Raises what `fit` raises, `DataError` when it is resumed with other photos, and `MachineError` when memory runs out.
     """
     require_same_photos(stage, data)
     ranks.first(lambda: data.summary["contents"])
-    stage.note("start", **description(network, config, name, ranks))
+    taught = {} if teacher is None else {"teacher": teacher_record(teacher)}
+    stage.note("start", **description(network, config, name, ranks), **taught)
     baseline = score_baseline(data.val, task)
     against = {f"baseline_{key}": baseline[key] for key in ("psnr_db", "ssim")}
-    patches = batches(data, task_for(network.signature), config, ranks, stage.note)
+    adversary = adversary_of(config, task_for(network.signature), data.train, ranks)
+    patches = batches(data, network, teacher, config, ranks, adversary, stage.note)
     checkpoints = Checkpoints(stage.path / "checkpoints", f"Go on with `pixsearch {command_of(stage.name)} --resume {stage.run}`.")
 
     def look(average: Network, _step: int) -> Figures:
         return {**validate(average, data.val, task), **against}
 
     with able_machine(config):
-        average = fit(network, patches, config, validate=look, checkpoints=checkpoints, note=stage.note, ranks=ranks)
+        average = fit(
+            network,
+            patches,
+            config,
+            validate=look,
+            checkpoints=checkpoints,
+            note=stage.note,
+            ranks=ranks,
+            teacher=teacher,
+            adversary=adversary,
+        )
         figures = look(average, -1)
     ended = _ended(checkpoints)
     stage.note("validation", progress=1.0, **ended, **figures)
     scores = {**{key: figures[key] for key in ("psnr_db", "ssim")}, **against}
-    training = {**(record or {}), **training_record(config, data, ranks), **ended, "scores": {**scores, "convention": task.convention}}
+    training = {
+        **(record or {}),
+        **taught,
+        **training_record(config, data, ranks),
+        **ended,
+        "scores": {**scores, "convention": task.convention},
+    }
     deployed, calibration = finish(average)
     card = make_card(deployed, name=name, stage=done_as, training=training).with_(calibration=calibration)
     save_model(stage.path / MODEL, deployed, card)
@@ -100,7 +121,7 @@ def require_same_photos(stage: Stage, data: Data) -> None:
             )
 
 
-def take_part(network: Network, photos: DataConfig, task: Task, config: TrainConfig, ranks: Ranks) -> None:
+def take_part(network: Network, photos: DataConfig, task: Task, config: TrainConfig, ranks: Ranks, teacher: Network | None = None) -> None:
     """What all ranks but the first do: learn from their shares of the batches, and write nothing.
 
     They open the `photos` after the first, out of the cache where they share it. `DataError` when this machine holds others.
@@ -109,14 +130,34 @@ def take_part(network: Network, photos: DataConfig, task: Task, config: TrainCon
     data = open_data(photos, task)
     if data.summary["contents"] != contents:
         raise DataError(f"The photos of process {ranks.rank} are not those of process 0. Give all machines the same folders.")
+    adversary = adversary_of(config, task_for(network.signature), data.train, ranks)
     with able_machine(config):
-        fit(network, batches(data, task_for(network.signature), config, ranks), config, validate=lambda *_: None, ranks=ranks)
+        patches = batches(data, network, teacher, config, ranks, adversary)
+        fit(network, patches, config, validate=lambda *_: None, ranks=ranks, teacher=teacher, adversary=adversary)
 
 
-def batches(data: Data, task: Task, config: TrainConfig, ranks: Ranks, note: Note = silent) -> Patches:
+def batches(
+    data: Data,
+    network: Network,
+    teacher: Network | None,
+    config: TrainConfig,
+    ranks: Ranks,
+    adversary: Adversary | None = None,
+    note: Note = silent,
+) -> Patches:
     """The batches of this rank: together the ranks see those of one process with as many times `config.batch`."""
-    share = ranks.rank, ranks.size
-    return Patches(data.train, task, batch=config.batch, patch=config.patch, seed=config.seed, share=share, note=note)
+    task = task_for(wider(network.signature, teacher))
+    return Patches(
+        data.train,
+        task,
+        batch=config.batch,
+        patch=config.patch,
+        seed=config.seed,
+        share=(ranks.rank, ranks.size),
+        turns=config.augment != "none",
+        policies=policies_of(config, task, data.train, adversary),
+        note=note,
+    )
 
 
 def description(network: Network, config: TrainConfig, name: str, ranks: Ranks = ALONE) -> dict[str, Any]:
@@ -133,6 +174,12 @@ def description(network: Network, config: TrainConfig, name: str, ranks: Ranks =
         "fidelity": {"batch": config.batch * ranks.size, "patch": config.patch, "branches": network.branches},
         "compute": computed_on(config, ranks),
     }
+
+
+def teacher_record(teacher: Network) -> dict[str, Any]:
+    """What events and cards say of a teacher."""
+    space = SPACES.load(teacher.genotype.space)(teacher.signature)
+    return {"genotype": teacher.genotype.to_json(), "macs_720p": space.macs_720p(teacher.genotype)}
 
 
 def computed_on(config: TrainConfig, ranks: Ranks) -> dict[str, Any]:
