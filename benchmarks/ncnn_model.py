@@ -73,7 +73,7 @@ def _floats(layer: Layer) -> bytes:
 def _bytes(layer: Layer, largest: dict[str, float], following: Layer | None) -> bytes:
     """Weights by output channel, then their scales, that of the input and, for what goes on in 8 bits, that of the output."""
     scales = LEVELS_OF_3X3 / np.abs(layer.weight).reshape(len(layer.bias), -1).max(axis=1)
-    stored = np.rint(layer.weight * scales[:, None, None, None]).astype(np.int8).tobytes()
+    stored: bytes = np.rint(layer.weight * scales[:, None, None, None]).astype(np.int8).tobytes()
     stored += bytes(-len(stored) % 4)
     activations = [LEVELS / largest[one.reads] for one in (layer, following) if one is not None]
     parts = [np.float32(part).tobytes() for part in (layer.bias, scales, *activations)]
