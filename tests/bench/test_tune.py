@@ -90,7 +90,7 @@ def test_bench_records_what_it_found(monkeypatch, model, photos, tmp_path):
     (found,) = record["rows"][-1]["tuned"]
     assert found["tried"][0]["options"] == tune.CHOICES[0]
     assert found["default_ms"] > 0
-    assert [event["tuned"] for event in read_events(tmp_path / "bench" / "events.jsonl") if event["kind"] == "tuned"] == [found]
+    assert [event["tuned"] for event in read_events(tmp_path / "bench" / "events.jsonl") if event["kind"] == "session-tuned"] == [found]
 
 
 def test_other_targets_are_refused(model, photos, tmp_path):

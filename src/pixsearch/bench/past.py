@@ -30,7 +30,7 @@ class Past:
         return cls(
             {(e["digest"], e["pictures_digest"]): e for e in events if "psnr_db" in e},
             {(e["digest"], e["target"], e["latency"][0]["threads"]): e for e in events if "latency" in e},
-            tuple(event for event in everything if event["kind"] in {"on-target", "sustained", "tuned"}),
+            tuple(event for event in everything if event["kind"] in {"on-target", "sustained", "session-tuned"}),
             folder,
         )
 

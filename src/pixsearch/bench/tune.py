@@ -73,7 +73,7 @@ def tune_all(
             entry = known or tune(subject, target, config.spec(threads), how_to_go_on)
             found[subject.digest].append(entry)
             if not known:
-                note("tuned", label=subject.label, digest=subject.digest, target=target.label, tuned=entry)
+                note("session-tuned", label=subject.label, digest=subject.digest, target=target.label, tuned=entry)
     return found
 
 

@@ -222,7 +222,7 @@ def _sustained(event: Event) -> str:
     return _join(f"sustained {event['label']}", f"{found['seconds']:.0f} s", f"slowest stretch {found['slowdown']:+.0%}")
 
 
-def _tuned(event: Event) -> str:
+def _session_tuned(event: Event) -> str:
     found = event["tuned"]
     options = ", ".join(f"{name}={value}" for name, value in found["options"].items())
     faster = f"{found['gain']:.1%} faster ({found['interval'][0]:+.1%} … {found['interval'][1]:+.1%}) with {options}"
@@ -283,6 +283,6 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "measured": _measured,
     "on-target": _on_target,
     "sustained": _sustained,
-    "tuned": _tuned,
+    "session-tuned": _session_tuned,
     "done": _done,
 }
