@@ -18,8 +18,7 @@ PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-denoise demo-video targets test check format search train prune export bench report clean \
-	benchmark-overhead benchmark-startup benchmark-data benchmark-hypervolume benchmark-guidance benchmark-vega benchmark-quantization benchmark-demo benchmark-workers \
-	benchmark-ranking benchmark-video benchmark-dynamic benchmark-arm-ncnn benchmark-arm benchmark-arm-costs
+	$(shell grep -oE '^benchmark-[a-z-]+' $(firstword $(MAKEFILE_LIST)))
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -96,11 +95,22 @@ benchmark-guidance: setup  ## esr-ea with and without credits against random, in
 	$(BIN)/python benchmarks/search_hypervolume.py --data $(DATA) --val $(VAL) --space erdb --strategies esr-ea esr-ea-unguided random \
 		--results benchmarks/results/search_hypervolume_erdb.json
 
+benchmark-blockqnn: setup  ## blockqnn against random in nsc, and its early stop (DATA=..., VAL=...); resumes row by row
+	$(BIN)/python benchmarks/blockqnn_early.py --data $(DATA) --val $(VAL)
+	$(BIN)/python benchmarks/blockqnn.py --data $(DATA) --val $(VAL) --search-minutes 2 --bound 300M --proxy-steps 300 --population 8 \
+		--moments 1 --members 4 --retrain-steps 1000
+
 benchmark-vega: setup  ## Candidates a minute of esr-ea against Vega's (VEGA=.../bin/vega); resumes row by row
 	$(BIN)/python benchmarks/vega_speed.py --vega $(VEGA)
 
 benchmark-quantization: setup  ## What int8 costs, with and without training for it (DATA=..., SET5=..., B100=...); resumes row by row
 	$(BIN)/python benchmarks/quantization.py --data $(DATA) --set Set5=$(SET5) --set B100=$(B100)
+
+benchmark-bits: targets  ## What a format for each layer recovers of int8's loss (DATA=..., SET5=..., B100=...); resumes row by row
+	$(BIN)/python benchmarks/quant_bits.py --data $(DATA) --set Set5=$(SET5) --set B100=$(B100)
+
+benchmark-prune: setup  ## Strategies of prune and a training from scratch, equal CPU time (DATA=..., SET5=..., B100=...); resumes row by row
+	$(BIN)/python benchmarks/prune_strategies.py --data $(DATA) --set Set5=$(SET5) --set B100=$(B100)
 
 benchmark-demo: setup  ## The demo's wall time by stage
 	$(BIN)/python benchmarks/demo_time.py
@@ -110,6 +120,9 @@ benchmark-workers: setup  ## Candidates a minute in one process, in a pool and o
 
 benchmark-ranking: setup  ## Do shared weights rank networks of one cost (DATA=..., VAL=...); resumes row by row
 	$(BIN)/python benchmarks/supernet_ranking.py --data $(DATA) --val $(VAL)
+
+benchmark-augment: setup  ## What augmentation is worth where photos are few (DATA=..., SETS=...); resumes row by row
+	$(BIN)/python benchmarks/augmentation.py --data $(DATA) --sets $(SETS) --seeds 0 1 2
 
 benchmark-video: setup  ## What other frames are worth: stacked and recurrent against one frame (DATA=..., VAL=...: clips); resumes row by row
 	$(BIN)/python benchmarks/video_quality.py --data $(DATA) --val $(VAL)

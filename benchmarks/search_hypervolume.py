@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import log10
@@ -69,7 +69,7 @@ def main() -> None:
     print(table(bench.results, options))
 
 
-def read_options() -> argparse.Namespace:
+def read_options(**defaults: Any) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, nargs="+", help="photos to train on")
     parser.add_argument("--val", type=Path, required=True, nargs="+", help="photos to score on")
@@ -90,6 +90,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=HERE / "results" / "search_hypervolume.json")
     parser.add_argument("--work", type=Path, default=Path("runs") / "search_hypervolume", help="where the searches' records go")
     parser.add_argument("--rows", action="store_true", help="only say which rows are done")
+    parser.set_defaults(**defaults)
     return parser.parse_args()
 
 
@@ -113,7 +114,8 @@ def load_results(options: argparse.Namespace) -> Json:
     return results
 
 
-def run_rows(bench: Bench) -> None:
+def run_rows(bench: Bench, then: Callable[[Bench, str, int], None] = lambda _bench, _strategy, _seed: None) -> None:
+    """Every row that is not done; `then` is called after each search."""
     options = bench.options
     data = open_data(DataConfig(photos=tuple(options.data), val=tuple(options.val)), bench.task)
     if "baseline" not in bench.results:
@@ -122,15 +124,16 @@ def run_rows(bench: Bench) -> None:
     with graceful_interrupt():
         for seed in options.seeds:  # one seed of each first, so that a part of the table is a comparison already
             for strategy in options.strategies:
-                run_row(bench, data, strategy, seed)
+                run_row(bench, data, strategy, seed, then)
 
 
-def run_row(bench: Bench, data: Data, strategy: str, seed: int) -> None:
+def run_row(bench: Bench, data: Data, strategy: str, seed: int, then: Callable[[Bench, str, int], None]) -> None:
     row = bench.results["rows"].setdefault(f"{strategy}/{seed}", {})
     if "fronts" not in row:
         print(f"{strategy} seed {seed}: searching", flush=True)
         row.update(search(bench, data, strategy, seed))
         bench.save()
+    then(bench, strategy, seed)
     for member in {m["id"]: m for front in row["fronts"] for m in front["members"]}.values():
         if member["id"] not in bench.results["retrained"]:
             print(f"{strategy} seed {seed}: training {member['id']} ({member['description']})", flush=True)
@@ -155,7 +158,7 @@ def search(bench: Bench, data: Data, strategy: str, seed: int) -> Json:
         threads=options.threads,
         **{name: value for name, value in settings.items() if value is not None},
     )
-    run = options.work / (f"{strategy}-{seed}" if options.space == "mobile" else f"{options.space}-{strategy}-{seed}")
+    run = run_of(options, strategy, seed)
     with Stage(run, "search", config, resume=(run / "search" / "events.jsonl").exists()) as stage:
         search_stage(data, bench.task, config, stage, clock=cpu_seconds)
     events = list(read_events(run / "search" / "events.jsonl"))
@@ -163,6 +166,13 @@ def search(bench: Bench, data: Data, strategy: str, seed: int) -> Json:
     candidates = {event["id"]: event for event in events if event["kind"] == "candidate"}
     growth = [[round(g["elapsed_s"], 1), g["evaluated"], round(g["hypervolume"], 4)] for g in generations]
     return {"candidates": len(candidates), "growth": growth, "fronts": fronts(generations, candidates, options)}
+
+
+def run_of(options: argparse.Namespace, strategy: str, seed: int) -> Path:
+    """The folder of one search."""
+    name = f"{strategy}-{seed}"
+    work: Path = options.work
+    return work / (name if options.space == "mobile" else f"{options.space}-{name}")
 
 
 def cpu_seconds() -> float:

@@ -1,8 +1,8 @@
 """The quality that `pixsearch train` reaches from nothing, for networks and tasks, each within its processor time.
 
-A row is one `pixsearch train` of a network on one thread for a number of steps that fits into the row's minutes; the averaged weights of
-the end are scored, never a checkpoint that was chosen. A row that is stopped goes on from its checkpoint the next time. The
-trained models are copied to benchmarks/models.
+A row is one `pixsearch train` of a network on one thread for a number of steps that fits into the row's minutes, or such a one and then
+another that trains its model on, whose time is counted too; the averaged weights of the end are scored, never a checkpoint that was
+chosen. A row that is stopped goes on from its checkpoint the next time. The trained models are copied to benchmarks/models.
 
     python benchmarks/train_quality.py --data photos/train --sets photos/val [--only ROW] [--seeds 0]
     python benchmarks/train_quality.py --data photos/train --sets photos/val --rows
@@ -39,7 +39,10 @@ HERE = Path(__file__).parent
 
 
 class Row(NamedTuple):
-    """What is trained, for how many steps, and the minutes of processor time that may take; `sets` are scored, the first on the way."""
+    """What is trained, for how many steps, and the minutes of processor time that may take; `sets` are scored, the first on the way.
+
+    `then` are the options of a second training, which goes on with the model of the row that is the same but for it.
+    """
 
     name: str
     network: str
@@ -48,16 +51,20 @@ class Row(NamedTuple):
     options: tuple[str, ...] = ()
     task: Mapping[str, Any] = {"name": "sr", "scale": 2}
     sets: tuple[str, ...] = ("Set5", "B100")
+    then: tuple[str, ...] = ()
 
+
+FLOAT32 = ("--steps", "80000", "--precision", "float32", "--rate", "2e-3")
 
 ROWS: tuple[Row, ...] = (
     Row("4 layers of 16", "plain-m4c16", 120, 270_000),
     Row("4 layers of 16, ECB", "plain-m4c16", 120, 270_000, ("--branches", "ecb")),
     Row("under 2.4 G", "conv3-m6c13-leaky", 120, 250_000),
     Row("under 6.5 G", "conv3-m5c24-leaky", 180, 160_000),
+    Row("under 6.5 G, then float32", "conv3-m5c24-leaky", 180, 160_000, then=FLOAT32),
     Row("under 6.5 G, deeper", "conv3-m11c16-leaky", 180, 160_000, ("--branches", "ecb")),
-    Row("colour denoising, σ 25", "s2d-conv3-m8c24-relu-nearest", 120, 160_000, task={"name": "denoise", "sigma": "25"}, sets=("CBSD68",)),
-    Row("demosaicing RGGB", "conv3-m5c24-leaky-nearest", 120, 160_000, task={"name": "jdd", "noise": "none"}, sets=("Kodak24",)),
+    Row("colour denoising, σ 25", "s2d-conv3-m8c24-relu-nearest", 120, 80_000, task={"name": "denoise", "sigma": "25"}, sets=("CBSD68",)),
+    Row("demosaicing RGGB", "conv3-m5c24-leaky-nearest", 120, 60_000, task={"name": "jdd", "noise": "none"}, sets=("Kodak24",)),
     Row("enhancement", "s2d-conv3-m4c14-leaky-nearest", 60, 160_000, task={"name": "enhance"}, sets=("Kodak24",)),
 )
 
@@ -87,7 +94,7 @@ def read_options() -> argparse.Namespace:
 
 def key(row: Row, seed: int) -> str:
     """The row's place in the results: another network or length is another result."""
-    return "/".join([row.network, str(row.steps), *row.options, f"seed {seed}"])
+    return "/".join([row.network, str(row.steps), *row.options, *row.then, f"seed {seed}"])
 
 
 def load(options: argparse.Namespace) -> dict[str, Any]:
@@ -123,8 +130,10 @@ def train(row: Row, seed: int, options: argparse.Namespace) -> None:
     write_json(genotype, network(row.network, task.signature).to_json())
     given = [text for key, value in row.task.items() for text in (f"--{'task' if key == 'name' else key}", str(value))]
     watched = [text for path in pictures_of(row.sets[0], options.sets) for text in ("--val", str(path))]
-    source = ["--arch", str(genotype), *given, "--data", str(options.data), *watched]
-    length = ["--steps", str(row.steps), "--threads", "1", "--seed", str(seed), *row.options]
+    photos, alike = ["--data", str(options.data), *watched], ["--threads", "1", "--seed", str(seed)]
+    source, length = ["--arch", str(genotype), *given, *photos], ["--steps", str(row.steps), *alike, *row.options]
+    if row.then:
+        source, length = [str(first_model(row, seed, options)), *photos], [*row.then, *alike]
     what = ["--resume", str(run)] if (run / "train" / "checkpoints").exists() else [*source, *length, "--out", str(run), "--again"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "pixsearch.cli", "train", *what]
@@ -135,12 +144,27 @@ def train(row: Row, seed: int, options: argparse.Namespace) -> None:
     save(options, row, seed, {"cpu_s": round(used, 1)})
     if done.returncode:
         raise SystemExit(f"`{row.name}` stopped with exit code {done.returncode}; the same command goes on with it.")
-    kind = f"x{task.scale}" if task.name == "sr" else task.name
-    branches = "".join(f"-{word.removeprefix('--')}" for word in row.options)
-    model = HERE / "models" / f"{row.network}-{kind}{branches}-seed{seed}.safetensors"
+    model = model_path(row, seed)
     model.parent.mkdir(exist_ok=True)
     shutil.copyfile(run / "train" / "model.safetensors", model)
     save(options, row, seed, scores(row, run, model, task, options))
+
+
+def model_path(row: Row, seed: int) -> Path:
+    """Where a row's model is kept."""
+    kind = f"x{row.task['scale']}" if row.task["name"] == "sr" else row.task["name"]
+    words = [*row.options, *(["float32"] if row.then else [])]
+    return HERE / "models" / "-".join([row.network, kind, *(word.removeprefix("--") for word in words), f"seed{seed}.safetensors"])
+
+
+def first_model(row: Row, seed: int, options: argparse.Namespace) -> Path:
+    """The model of the row's first training, which is trained now unless it has been; its time goes to the row, too."""
+    first = next(other for other in ROWS if other == row._replace(name=other.name, then=()))
+    if "psnr_db" not in load(options)["rows"].get(key(first, seed), {}):
+        train(first, seed, options)
+    if "cpu_s" not in load(options)["rows"].get(key(row, seed), {}):
+        save(options, row, seed, {"cpu_s": load(options)["rows"][key(first, seed)]["cpu_s"]})
+    return model_path(first, seed)
 
 
 def scores(row: Row, run: Path, model: Path, task: Task, options: argparse.Namespace) -> dict[str, Any]:
@@ -170,6 +194,11 @@ def accuracy(figures: Figures) -> Accuracy:
     return Accuracy({name: Scores(values["psnr_db"], values["ssim"]) for name, values in figures["pictures"].items()})
 
 
+def steps_of(row: Row) -> str:
+    """The steps of its trainings."""
+    return f"{row.steps} + {row.then[1]}" if row.then else str(row.steps)
+
+
 def table(results: dict[str, Any], options: argparse.Namespace, rows: Sequence[Row]) -> str:
     """Rows of one task in Markdown; what was not run says so."""
     folders = rows[0].sets
@@ -182,12 +211,12 @@ def table(results: dict[str, Any], options: argparse.Namespace, rows: Sequence[R
             cells = [f"{row.name}, {row.minutes} min", row.network]
             if "psnr_db" not in done:
                 share = f"not finished ({done['cpu_s'] / 60:.0f} CPU min)" if "cpu_s" in done else "not run"
-                lines.append([*cells, "", str(seed), str(row.steps), share, *[""] * 2 * len(folders)])
+                lines.append([*cells, "", str(seed), steps_of(row), share, *[""] * 2 * len(folders)])
                 continue
             figures = [f"{done['psnr_db'][name]:.2f}" for name in folders]
             gains = ["+{:.2f} ({:+.2f} … {:+.2f})".format(*done["gain_db"][name]) for name in folders]
             lines.append(
-                [*cells, f"{done['macs_720p'] / 1e9:.2f} G", str(seed), str(row.steps), f"{done['cpu_s'] / 60:.0f}", *figures, *gains]
+                [*cells, f"{done['macs_720p'] / 1e9:.2f} G", str(seed), steps_of(row), f"{done['cpu_s'] / 60:.0f}", *figures, *gains]
             )
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 

@@ -27,8 +27,9 @@ class ModelCard:
     """All that is said about a model beside its weights.
 
     `name` is what tables show (`3fa9c2d1`, `fsrcnn`); `stage` what was done (`trained`, `pruned`, `qat`, `pruned qat`);
-    `precision` `float`, `fp16`, `int8` or `a16w8`. `genotype` is the architecture's JSON with its `space`. `multiple`: input height
-    and width must be multiples of it (inference pads and crops). `receptive_radius`: input pixels around a pixel that its output
+    `precision` `float`, `fp16`, `int8`, `a16w8` or `mixed` (a format for each layer, in `calibration`). `genotype` is the architecture's
+    JSON with its `space`. `multiple`: input height and width must be multiples of it (inference pads and crops).
+    `receptive_radius`: input pixels around a pixel that its output
     depends on, so tiles that overlap by as much are exact. `macs_720p` counts multiply-adds for a 1280×720 output. `training` and
     `calibration` are the records of how the weights and the quantization came to be; a model that was trained for int8 has its
     scheme and ranges in `calibration`. Of an exported file, `io` is what it takes and gives: `float` planes (N, C, H, W), or

@@ -67,6 +67,7 @@ SPACES = Registry(
     {
         "mobile": "pixsearch.space.mobile:MobileSpace",
         "cell": "pixsearch.space.cell:CellSpace",
+        "nsc": "pixsearch.space.nsc:NscSpace",
         "mobile-dynamic": "pixsearch.space.mobile:DynamicMobileSpace",
         "erdb": "pixsearch.space.erdb:ErdbSpace",
         "video": "pixsearch.space.video:VideoSpace",
@@ -79,6 +80,7 @@ BUILDERS = Registry(
     {
         "mobile": "pixsearch.nn.mobile:build_mobile",
         "cell": "pixsearch.nn.cell:build_cell",
+        "nsc": "pixsearch.nn.nsc:build_nsc",
         "erdb": "pixsearch.nn.erdb:build_erdb",
         "video": "pixsearch.nn.video:build_video",
         "reference": "pixsearch.nn.reference:build_reference",
@@ -92,6 +94,7 @@ STRATEGIES = Registry(
         "nsga2": "pixsearch.search.strategies.nsga2:Nsga2",
         "esr-ea": "pixsearch.search.strategies.esr_ea:EsrEa",
         "cars": "pixsearch.search.strategies.cars:Cars",
+        "blockqnn": "pixsearch.search.strategies.blockqnn:BlockQnn",
     },
 )
 

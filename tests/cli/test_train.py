@@ -153,3 +153,38 @@ def test_a_read_only_run_is_named(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir(mode=0o555)
     ended = pixsearch(*train(photos, tmp_path / "run", "--steps", 2))
     assert (ended.code, str(tmp_path / "run") in ended.err) == (6, True)
+
+
+def test_a_training_against_policies_goes_on_with_them_and_with_no_others(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert main.run(train(photos, run, "--steps", 60, "--augment", "adversarial")) == 0
+    assert "policies at step" in capsys.readouterr().err
+    told = events(run, "policy")
+    assert {"cutblur", "mixup", "shrink"} <= set(told[-1]["operations"])
+    assert main.run(["train", "--resume", str(run), "--augment", "flips"]) == 2
+    assert "adversarial" in capsys.readouterr().err
+    assert main.run(["train", "--resume", str(run), "--steps", "90"]) == 0
+    assert events(run, "policy")[-1]["step"] > 60
+    assert main.run(["report", str(run)]) == 0
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "train-policies" in page
+    assert "Operations of the policies" in page
+
+
+def test_an_augmentation_that_there_is_not_is_a_usage_error(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(train(photos, tmp_path / "run", "--steps", 5, "--augment", "adverserial")) == 2
+    assert "adversarial" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "task", [("denoise", "--sigma", "5-50", "--noise-level"), ("jdd",), ("enhance",), ("video-sr",), ("video-denoise", "--color", "y")]
+)
+def test_every_task_trains_against_policies(task: tuple[str, ...], photos: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert main.run(train(photos, run, "--task", *task, "--steps", 55, "--augment", "adversarial")) == 0
+    assert events(run, "policy")[-1]["clean_loss"] > 0
+    assert (run / "train" / "model.safetensors").exists()

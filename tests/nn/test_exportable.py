@@ -18,6 +18,7 @@ from pixsearch.space.chain import ACTS, CONVS, HEADS, OPS, SEPARABLES, SKIPS
 from pixsearch.space.erdb import ErdbSpace
 from pixsearch.space.mobile import MobileSpace
 from pixsearch.space.named import named
+from pixsearch.space.nsc import NscSpace
 
 pytestmark = pytest.mark.slow
 
@@ -105,6 +106,15 @@ def test_dense_blocks(kinds, skip, scale, channels):
     space = ErdbSpace(signature(scale, channels))
     blocks = [{"kind": kind, "convs": 4, "growth": 4, "width": width} for kind, width in zip(kinds, (16, 8), strict=True)]
     genotype = space.parse({"blocks": blocks, "width": 8, "skip": skip})
+    check(shake(build(genotype, space.signature)), space.multiple(genotype))
+
+
+@pytest.mark.parametrize(("skip", "scale", "channels"), [("nearest", 3, 3), ("bicubic", 2, 1)])
+def test_blocks_as_lists(skip, scale, channels):
+    space = NscSpace(signature(scale, channels))
+    layers = [["conv", 3, 0, 0], ["dw", 5, 1, 0], ["add", 0, 0, 2], ["concat", 0, 1, 3], ["identity", 0, 0, 0], ["terminal", 0, 0, 0]]
+    rows = [[number, *layer] for number, layer in enumerate(layers, start=1)]
+    genotype = space.parse({"layers": rows, "blocks": 2, "width": 6, "skip": skip})
     check(shake(build(genotype, space.signature)), space.multiple(genotype))
 
 

@@ -15,12 +15,15 @@ from torch import Tensor
 from pixsearch.errors import InfeasibleError, UsageError
 from pixsearch.nn.build import Network, build, deploy
 from pixsearch.nn.cost import count_macs, count_params
-from pixsearch.prune.channels import LEAST, groups, importance, narrowed, plan, slice_network
+from pixsearch.prune.channels import groups, importance, narrowed
+from pixsearch.prune.shares import LEAST, plan
+from pixsearch.prune.slicing import slice_network
 from pixsearch.signature import Port, Signature
 from pixsearch.space.chain import ACTS
 from pixsearch.space.erdb import ErdbSpace
 from pixsearch.space.mobile import MobileGenotype, MobileSpace
 from pixsearch.space.named import named
+from pixsearch.space.nsc import NscSpace
 from pixsearch.space.video import VideoSpace
 
 few = settings(max_examples=12, deadline=None, database=None)
@@ -330,8 +333,9 @@ def test_hand_made_networks_cannot_be_pruned(name):
             attempt()
 
 
-def test_chains_of_blocks_cannot_be_pruned():
-    blocks = ErdbSpace(signature())
+@pytest.mark.parametrize("kind", [ErdbSpace, NscSpace])
+def test_networks_of_blocks_cannot_be_pruned(kind):
+    blocks = kind(signature())
     genotype = blocks.smallest()
     network = build(genotype, signature())
     with pytest.raises(UsageError, match=f"`{genotype.id}` cannot be pruned: only networks of the spaces `mobile` and `video`"):

@@ -165,7 +165,7 @@ def write_training(run: Path, clock: Clock, name: str, *, steps: int = 2000, mac
                 "ssim": 0.9201,
                 "description": "conv3 11-13 relu ×4, skip bicubic",
             }
-            stage.note("pruned", before=before, after=after)
+            stage.note("pruned", keep_macs=0.65, strategy="importance", before=before, after=after)
         stage.note(
             "start",
             name="3fa9c2d1",
@@ -203,6 +203,11 @@ def write_training(run: Path, clock: Clock, name: str, *, steps: int = 2000, mac
                     seconds=0.4,
                     elapsed_s=step * 0.045,
                 )
+            if name == "train" and step % 200 == 0:
+                share = 0.2 + 0.6 * step / steps
+                chances, amounts = {"cutblur": share, HOSTILE: 1 - share}, {"cutblur": 0.3, HOSTILE: None}
+                place = {"step": step, "progress": step / steps, "elapsed_s": step * 0.045}
+                stage.note("policy", **place, operations=chances, amounts=amounts, clean_loss=0.012, harder=0.1 * share)
         if finish:
             stage.note(
                 "done",
@@ -231,6 +236,7 @@ def write_export(run: Path, clock: Clock) -> None:
             {"layer": "body.tail<b>", "operators": "Conv", "alone_db": 0.25, "spared_db": 0.04},
         ]
         stage.note("sensitivity", **missed, layers=layers)
+        write_mixtures(stage)
         operator = {
             "name": "node_Conv_0<i>",
             "operator": "Conv",
@@ -242,6 +248,25 @@ def write_export(run: Path, clock: Clock) -> None:
         taken = {"CPU": 5, "XNNPACK": 5, "NNAPI": 0}
         stage.note("checked", file="3fa9c2d1.int8.onnx", level=29, nodes=5, taken=taken, operators=[{**operator, "refused": refused}])
         stage.note("done")
+
+
+def write_mixtures(stage: Stage) -> None:
+    label = "3fa9c2d1 mixed"
+    layers = [{"layer": "body.layers.0.0", "operators": "Conv+PRelu"}, {"layer": "body.tail<b>", "operators": "Conv"}]
+    tried = [
+        (["int8", "int8"], 0.12, 137.4, 14_300, True),
+        (["float", "int32"], 0.03, 110.2, 18_400, True),
+        (["float", "float"], 0.0, 227.7, 41_200, False),
+        (["int32", "float"], 0.02, 140.1, 20_000, True),
+    ]
+    figures = [dict(zip(("loss_db", "latency_ms", "bytes"), one[1:4], strict=True)) for one in tried]
+    target = {"target": "arm64 Cortex-A76 at 2.4 GHz, emulated", "latency": "arm64:a76/1280x720/mixed/1t", "modelled": True, "why": ""}
+    asked = {"bound_ms": 151.2, "extra_latency": 0.1, "evaluations": 4, "seed": 0, "crops": 3, "sensitivity": []}
+    stage.note("bits", label=label, layers=layers, int8=figures[0], **target, **asked)
+    for number, (formats, *_, feasible) in enumerate(tried):
+        stage.note("mixture", label=label, number=number + 1, formats=formats, figures=figures[number], feasible=feasible)
+    front = [["float", "int32"], ["int32", "float"]]
+    stage.note("mixtures", label=label, tried=4, front=front, chosen=["int32", "float"], elapsed_s=60.0)
 
 
 def latencies(median: float, threads: tuple[int, ...]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from pixsearch.errors import DataError
 from pixsearch.report.html import assemble, render, write_report
 from pixsearch.report.markup import Markup, element, script_json, table, text
 from pixsearch.report.plots.search import front_plot, growth_plot, hypervolume_plot
+from pixsearch.report.plots.train import policy_plot
 from pixsearch.report.records import read_run
 from pixsearch.report.searched import steady_seconds
 
@@ -147,7 +148,7 @@ def test_names_that_are_no_unicode_can_be_written(write_run: Write) -> None:
 def test_every_figure_is_one_that_plotly_knows(write_run: Write) -> None:
     """plotly's own classes refuse properties and values that plotly.js has not; colours of the theme are put in first."""
     figures = assemble(read_run(write_run())).figures
-    assert len(figures) == 16
+    assert len(figures) == 17
     for figure in figures.values():
         text = re.sub(r"var\(--[a-z0-9-]+\)", "#123456", json.dumps(figure))
         assert plotly.graph_objects.Figure(json.loads(text)).data
@@ -170,6 +171,28 @@ def test_names_are_text_to_plotly_too(write_run: Write) -> None:
     figures = json.dumps(assemble(read_run(path.parents[1])).figures)
     assert "&lt;b&gt;3fa9&lt;/b&gt; &amp; co" in figures
     assert "<b>3fa9</b>" not in figures
+
+
+def test_policies_are_drawn_from_first_to_last_and_told(write_run: Write) -> None:
+    run = read_run(write_run("train"))
+    assert run.train
+    figure = policy_plot(run.train)
+    assert figure
+    chances = traces(figure)["cutblur"]
+    assert chances["x"] == list(range(200, 2001, 200))
+    assert (chances["y"][0], chances["y"][-1]) == (pytest.approx(0.26), pytest.approx(0.8))
+    assert "amount 0.30" in chances["hovertext"][-1]
+    text = " ".join(read(render(run)).words)
+    assert "26.0 %" in text
+    assert "80.0 %" in text
+    assert "+8.0 % harder than clean ones" in text
+
+
+def test_a_training_without_policies_shows_none(write_run: Write) -> None:
+    run = read_run(write_run("qat"))
+    assert run.qat
+    assert policy_plot(run.qat) is None
+    assert "Operations of the policies" not in render(run)
 
 
 def traces(figure: Any) -> dict[str, Any]:

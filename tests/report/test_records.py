@@ -46,6 +46,22 @@ def test_what_export_found_out(write_run: Write) -> None:
     assert check.operators[0][3:] == ("yes, computed in float", "yes", "signed 8-bit activations; it takes float, u8u8")
 
 
+def test_the_formats_that_were_tried(write_run: Write) -> None:
+    [found] = read_run(write_run("export")).mixtures
+    assert [one.formats for one in found.front] == [("float", "int32"), ("int32", "float")]
+    assert found.chosen == found.front[1]
+    assert (found.int8.loss_db, found.int8.latency_ms, len(found.tried)) == (0.12, 137.4, 4)
+
+
+def test_formats_without_an_end_are_shown_as_far_as_they_were_tried(write_run: Write) -> None:
+    run = write_run("export")
+    path = run / "export" / "events.jsonl"
+    lines = [line for line in path.read_text().splitlines(keepends=True) if '"mixtures"' not in line]
+    path.write_text("".join(lines))
+    [found] = read_run(run).mixtures
+    assert (found.front, found.chosen, len(found.tried)) == ((), None, 4)
+
+
 def test_a_file_that_is_written_after_all_has_no_missed_gate(write_run: Write) -> None:
     run = write_run("export")
     missed = read_run(run).layer_costs[0].file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,14 @@ def test_a_latency_is_measured_once_in_all_processes(toy: Any, log: Log, tmp_pat
 def test_candidates_come_back_as_they_were(toy: Any, log: Log, tmp_path: Path) -> None:
     figures = {"psnr": 0.1 + 0.2, "macs_720p": 1e9 / 3}
     kept = [Scored(toy.space.smallest(), figures, "f", None, 1.5, 0.5), Scored(toy.space.largest(), {}, "f", "MemoryError: ")]
-    record = opened(toy, log, tmp_path)
+    now = [100.0]
+    record = opened(toy, log, tmp_path, clock=lambda: now[0])
     for one in kept:
+        now[0] += 2
         record.keep(one)
     again = opened(toy, log, tmp_path)
-    assert [again.tried(one.genotype, "f") for one in kept] == kept
+    assert [again.tried(one.genotype, "f") for one in kept] == [replace(one, elapsed_s=2.0 * n) for n, one in enumerate(kept, 1)]
+    assert [record.tried(one.genotype, "f") for one in kept] == [again.tried(one.genotype, "f") for one in kept]
     assert again.tried(kept[0].genotype, "another fidelity") is None
     assert again.count == 2
 

@@ -6,7 +6,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ from pixsearch.search.bounds import closed_form
 from pixsearch.search.evaluators.base import Evaluator, RecordedLatency
 from pixsearch.search.scored import Fidelity, Scored
 from pixsearch.signature import Port, Signature
-from pixsearch.space.base import BlockSpace, Genotype
+from pixsearch.space.base import BlockSpace, Decision, Genotype, SequentialSpace
 
 LATENCY = "latency@local/1280x720/float/1t"
 SIGNATURE = Signature("sr", 2, "y", (Port("input", 1),), Port("output", 1))
@@ -35,8 +35,11 @@ class Word(Genotype):
         return {"digits": list(self.digits)}
 
 
-class ToySpace(BlockSpace[Word]):
-    """Digits whose squares cost and whose logarithms pay, unevenly: digit i is worth 1 / (1 + i). They are even or odd."""
+class ToySpace(BlockSpace[Word], SequentialSpace[Word]):
+    """Digits whose squares cost and whose logarithms pay, unevenly: digit i is worth 1 / (1 + i). They are even or odd.
+
+    A decision is a digit with its place.
+    """
 
     name = "toy"
     kinds: ClassVar[tuple[str, ...]] = ("even", "odd")
@@ -63,6 +66,23 @@ class ToySpace(BlockSpace[Word]):
         digits = list(genotype.digits)
         digits[position] += 0 if kind == self.kinds[digits[position] % 2] else 1 if digits[position] % 2 == 0 else -1
         return Word(tuple(digits))
+
+    def decisions(self, genotype: Word) -> tuple[Decision, ...]:
+        return tuple(enumerate(genotype.digits))
+
+    def following(self, last: Any) -> Sequence[Decision]:
+        place = 0 if last is None else last[0] + 1
+        return [(place, digit) for digit in range(self.top + 1)] if place < self.length else []
+
+    def draw_following(self, last: Decision | None, rng: np.random.Generator) -> Decision:
+        following = self.following(last)
+        return following[int(rng.integers(len(following)))]
+
+    def written(self, decisions: Any, fits: Callable[[Word], bool]) -> Word:
+        return Word(tuple(digit for _, digit in decisions))
+
+    def density(self, genotype: Word) -> float:
+        return 1.0
 
     def shrink(self, genotype: Word, rng: np.random.Generator) -> Word:
         positive = [i for i, v in enumerate(genotype.digits) if v]

@@ -22,8 +22,8 @@ STEPS = 700
 KILLS = 3
 
 
-def start(run: Path, pieces: tuple[Path, Path]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, str(SCRIPT), str(run), *map(str, pieces), str(STEPS)], stderr=subprocess.PIPE)
+def start(run: Path, pieces: tuple[Path, Path], augment: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, str(SCRIPT), str(run), *map(str, pieces), str(STEPS), augment], stderr=subprocess.PIPE)
 
 
 def kill_later(process: subprocess.Popen[bytes], run: Path, checkpoints: int, delay: float) -> None:
@@ -52,19 +52,21 @@ def last_state(run: Path) -> Packed:
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_equals_unbroken(tmp_path: Path, pieces: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("augment", ["flips", "adversarial"])
+def test_killed_and_resumed_equals_unbroken(augment: str, tmp_path: Path, pieces: tuple[Path, Path]) -> None:
     seed = int.from_bytes(os.urandom(4), "big")
     chance, whole, broken = random.Random(seed), tmp_path / "whole", tmp_path / "broken"
-    finish(start(whole, pieces))
+    finish(start(whole, pieces, augment))
     for _ in range(KILLS):
-        kill_later(start(broken, pieces), broken, chance.randint(1, 2), chance.random() * 0.3)
-    finish(start(broken, pieces))
+        kill_later(start(broken, pieces, augment), broken, chance.randint(1, 2), chance.random() * 0.3)
+    finish(start(broken, pieces, augment))
 
     resumed = [event for event in read_events(broken / "train" / "events.jsonl") if event["kind"] == "resume"]
     assert len(resumed) == KILLS, f"seed {seed}"
     assert all(event["step"] >= 100 and event["text"] == f"Goes on after step {event['step']}." for event in resumed)
     mine, other = last_state(whole), last_state(broken)
     assert mine.tensors.keys() == other.tensors.keys()
+    assert any(name.startswith("adversary/") for name in mine.tensors) is (augment == "adversarial")
     for name, value in mine.tensors.items():
         assert torch.equal(value, other.tensors[name]), f"`{name}` differs, seed {seed}"
     numbers = [{**packed.values["progress"], "elapsed_s": 0} for packed in (mine, other)]

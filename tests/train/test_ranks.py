@@ -79,7 +79,7 @@ class TestTogether:
         assert far(weights(alone), weights(network())) > 1e-3
         assert far(weights(alone), learnt[0][optimizer]) < 1e-5
 
-    @pytest.mark.parametrize("training", ["sgd", "muon", "budget", "spoilt", "resumed", "longer", "patience"])
+    @pytest.mark.parametrize("training", ["sgd", "muon", "budget", "spoilt", "resumed", "longer", "patience", "adversarial"])
     def test_the_ranks_stay_of_one_mind(self, training: str, learnt: list[dict[str, Any]]) -> None:
         assert learnt[0][training] == learnt[1][training]
 

@@ -24,6 +24,7 @@ from pixsearch.space.named import named
 from pixsearch.tasks.base import Batch
 from pixsearch.tasks.sr import SuperResolution
 from pixsearch.train import loop
+from pixsearch.train.adversary import adversary_of
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.config import TrainConfig
 from pixsearch.train.ranks import Ranks, joined
@@ -101,8 +102,22 @@ def learn(ranks: Ranks, patches: Patches, out: Path) -> dict[str, Any]:
         assert ranks.is_first
         return {"psnr_db": 30.0, "ssim": 0.9}
 
+    results["adversarial"] = against(ranks, patches)
+
     results["patience"] = weights(fit(steps=50, validations=10, patience=2, validate=look))
     return {**results, "told": told}
+
+
+def against(ranks: Ranks, patches: Patches) -> dict[str, Any]:
+    """What is left of a network and its adversary after two rounds and a half."""
+    config = TrainConfig(**{**SETTINGS, "steps": 125, "augment": "adversarial"})
+    adversary, own = adversary_of(config, TASK, patches.cache, ranks), network()
+    assert adversary is not None
+    share = ranks.rank, ranks.size
+    draws = Patches(patches.cache, TASK, batch=4, patch=12, seed=5, share=share, policies=adversary.policies)
+    loop.fit(own, draws, config, ranks=ranks, adversary=adversary)
+    kept = {name: value.tolist() for name, value in adversary.tensors().items() if name != "seen"}  # of a round that is not over
+    return {**weights(own), **kept}
 
 
 def raised(call: Callable[[], object], kind: type[PixsearchError]) -> str:

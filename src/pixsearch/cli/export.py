@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 from pixsearch.cli import options as o
+from pixsearch.errors import UsageError
+
+BITS = "Formats by layer (--bits search)"
 
 
 def export(
@@ -18,6 +21,26 @@ def export(
     int8: Annotated[bool, typer.Option("--int8", help="Quantize the last of them, too (static QDQ).")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="Write the last in 16-bit floats, too.")] = False,
     a16w8: Annotated[bool, typer.Option("--a16w8", help="Write the last with 8-bit weights and 16-bit activations, too.")] = False,
+    bits: Annotated[
+        str | None, typer.Option("--bits", metavar="search", help="Write the last with a format for each layer, too, found by evolution.")
+    ] = None,
+    formats: Annotated[
+        str | None, typer.Option("--formats", metavar="LIST", help="Those to choose from (int8,int32,float,int16).", rich_help_panel=BITS)
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", help="Where latency is taken: arm64:a76 if it can, local …", rich_help_panel=BITS)
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="NAME", help="A device of `pixsearch target list`, modelled.", rich_help_panel=BITS)
+    ] = None,
+    extra_latency: Annotated[
+        str | None, typer.Option("--extra-latency", metavar="SHARE", help="The most it may take beyond int8 (10%).", rich_help_panel=BITS)
+    ] = None,
+    evaluations: Annotated[int | None, typer.Option("--evaluations", metavar="N", help="Mixtures to try.", rich_help_panel=BITS)] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", metavar="TIME", help="Wall time that ends the search earlier.", rich_help_panel=BITS)
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="All randomness follows from it.", rich_help_panel=BITS)] = None,
     scheme: Annotated[
         str | None,
         typer.Option("--for", metavar="portable|arm|nnapi|x86", help="What int8 is made for; by default as the model was trained, or arm."),
@@ -48,6 +71,7 @@ def export(
     ] = None,
     gate_db: Annotated[float | None, typer.Option("--gate", metavar="DB", help="Largest PSNR loss that int8 may cost (0.15).")] = None,
     out: o.Out = None,
+    resume: o.Resume = None,
     again: o.Again = False,
     as_json: o.Json = False,
 ) -> None:
@@ -60,6 +84,12 @@ def export(
     feature runs all experts, for runtimes that take constant kernels alone, at as many times the cost; static fixes what adapts
     to its mean over the photos.
 
+    --bits search chooses for each layer: int8; int32, 8-bit products whose sums become floats unrounded; int16 activations; or float, as
+    ONNX Runtime executes them. The mixture of least loss that takes at most --extra-latency beyond int8 is written as NAME.mixed.onnx;
+    all that were tried stand in the record and the report.
+
+    Exit code 4 when no mixture keeps the latency, 6 when the target's tools are missing.
+
     Exit code 5 when a gate is missed: float parity of 1e-5, or the int8 loss in dB on photos held out of the calibration; then
     a table says which layer costs what.
 
@@ -70,13 +100,17 @@ def export(
           --shape 360x640 --io uint8-nhwc
       pixsearch export runs/phone/train/model.safetensors --int8 \\
           --calibrate photos/ --gate 0.1 --out runs/phone-int8
+      pixsearch export runs/phone --bits search --target arm64:a76 \\
+          --extra-latency 5%
       pixsearch export NAME.int8.360x640.onnx --check --nnapi-level 28
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import Launch, check_files, export_stage
 
-    settings = {
+    settings: dict[str, dict[str, object]] = {
         "export": o.given(
+            mixed=is_search(bits) or None,
+            seed=seed,
             int8=int8 or None,
             fp16=fp16 or None,
             a16w8=a16w8 or None,
@@ -90,11 +124,38 @@ def export(
             gate_db=gate_db,
         )
     }
+    searched = o.given(
+        formats=formats,
+        target=target_of(target, device),
+        extra_latency=extra_latency,
+        evaluations=evaluations,
+        budget_s=budget,
+        seed=seed,
+    )
+    if searched and bits is None and resume is None:
+        names = ", ".join(f"`--{name.removesuffix('_s').replace('_', '-')}`" for name in searched)
+        raise UsageError(f"{names} would have no effect: they say how formats are searched. Add `--bits search`.")
+    if searched or bits is not None:
+        settings["bits"] = searched
     with Output(as_json) as output:
         if models and all(model.suffix == ".onnx" for model in models):
             check_files(models, nnapi_level, asked=check, output=output)
             return
-        export_stage(settings, Launch(out, again=again, output=output), models)
+        export_stage(settings, Launch(resume or out, resume=resume is not None, again=again, output=output), models)
+
+
+def is_search(bits: str | None) -> bool:
+    """Whether formats are to be searched; `UsageError` for another word than `search`."""
+    if bits not in (None, "search"):
+        raise UsageError(f"`--bits {bits}` is not known. Write `--bits search`, or `--int8` and `--a16w8` for one format everywhere.")
+    return bits is not None
+
+
+def target_of(target: str | None, device: str | None) -> str | None:
+    """The target that one of two options names."""
+    if device and target:
+        raise UsageError(f"`--device {device}` and `--target {target}` both say where. Give one of them.")
+    return f"arm64:{device}" if device else target
 
 
 def add_to(app: typer.Typer) -> None:

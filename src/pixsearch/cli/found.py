@@ -49,7 +49,7 @@ def find_exports(paths: list[Path]) -> list[Path]:
 def exported_files(run: Path) -> list[Path]:
     """The ONNX files a run exported, in that order."""
     events = read_events(run / "export" / "events.jsonl")
-    return [run / "export" / event["file"] for event in events if event["kind"] == "exported"]
+    return list(dict.fromkeys(run / "export" / event["file"] for event in events if event["kind"] == "exported"))
 
 
 def existing(files: list[Path], wanted: str) -> list[Path]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import model_validator
+
 from pixsearch.bench.config import BenchConfig
+from pixsearch.bits.config import BitsConfig
 from pixsearch.config import Config
 from pixsearch.data.config import DataConfig
 from pixsearch.export.config import ExportConfig
@@ -74,6 +77,13 @@ class ExportJob(Config):
 
     models: tuple[Path, ...]
     export: ExportConfig
+    bits: BitsConfig | None = None
+
+    @model_validator(mode="after")
+    def _of_their_own(self) -> ExportJob:
+        if self.export.mixed and self.export.fp16:
+            raise ValueError("formats are chosen between 8 bits and 32-bit floats, so fp16 has no part in it; export it by itself")
+        return self
 
 
 class BenchJob(Config):

@@ -13,7 +13,37 @@ from pixsearch.cli import options as o
 def prune(
     model: Annotated[Path | None, typer.Argument(metavar="MODEL|RUN", help="A model.safetensors, or a run that holds one.")] = None,
     keep_macs: Annotated[
-        str | None, typer.Option("--keep-macs", metavar="SHARE", help="Share of the multiply-adds that may remain, e.g. 0.6.")
+        str | None,
+        typer.Option(
+            "--keep-macs",
+            metavar="SHARE[,SHARE]",
+            help="Share of the multiply-adds that may remain (0.6); several give a model each and share the budget out.",
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            "--strategy",
+            metavar="importance|uniform|evolution",
+            help="What goes: the least important, the same share of each layer, or what an evolution finds.",
+        ),
+    ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective",
+            metavar="FIGURE[<=BOUND]",
+            help="evolution: psnr, macs_720p, params, memory or latency@TARGET, each with an optional bound; repeat it.",
+        ),
+    ] = None,
+    evaluations: Annotated[
+        int | None,
+        typer.Option(
+            "--evaluations", help="evolution: candidates (160), instead of a quarter of the time of --budget.", rich_help_panel=o.BUDGET
+        ),
+    ] = None,
+    population: Annotated[
+        int | None, typer.Option("--population", help="evolution: candidates that live at once (16).", rich_help_panel=o.BUDGET)
     ] = None,
     data: o.Photos = None,
     val: o.Val = None,
@@ -34,22 +64,27 @@ def prune(
     again: o.Again = False,
     as_json: o.Json = False,
 ) -> None:
-    """Remove the least important channels of MODEL, fine-tune what is left, and print before and after.
+    """Remove channels of MODEL, fine-tune what is left, and print before and after.
 
-    Photos default to those that MODEL was trained on. The result is RUN/prune/model.safetensors.
+    Photos default to those that MODEL was trained on. The result is RUN/prune/model.safetensors;
+    of several shares RUN/prune/keep-SHARE.safetensors each.
 
     \b
     Examples:
       pixsearch prune runs/phone --keep-macs 0.6 --budget 5m
       pixsearch prune runs/phone/train/model.safetensors --keep-macs 0.5 \\
           --steps 2000 --out runs/half
+      pixsearch prune runs/phone --strategy evolution --keep-macs 0.3,0.5,0.7 \\
+          --budget 30m
+      pixsearch prune runs/phone --strategy evolution --objective psnr \\
+          --objective "latency@arm64:a76<=30ms"
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import Launch, prune_stage
 
     settings = {
         "data": o.given(photos=data, val=val, pairs=pairs, val_pairs=val_pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap),
-        "prune": o.given(keep_macs=keep_macs),
+        "prune": o.given(keep_macs=keep_macs, strategy=strategy, objectives=objective, evaluations=evaluations, population=population),
         "train": o.given(budget_s=budget, steps=steps, batch=batch, patch=patch, threads=threads, device=device, seed=seed),
     }
     with Output(as_json) as output:

@@ -23,13 +23,16 @@ def search(
     window: o.Window = None,
     strategy: Annotated[
         str | None,
-        typer.Option("--strategy", help="nsga2, random, esr-ea (guided by credits of blocks) or cars (candidates share weights)."),
+        typer.Option(
+            "--strategy",
+            help="nsga2, random, esr-ea (guided by credits of blocks), cars (candidates share weights) or blockqnn (Q-learning in nsc).",
+        ),
     ] = None,
     space: Annotated[
         str | None,
         typer.Option(
             "--space",
-            help="The family of architectures: mobile, mobile-dynamic (kernels adapt to the picture), cell, erdb, or video.",
+            help="The family of architectures: mobile, mobile-dynamic (kernels adapt to the picture), cell, nsc, erdb, or video.",
         ),
     ] = None,
     objective: Annotated[

@@ -210,19 +210,29 @@ def check_files(files: list[Path], level: int | None, *, asked: bool, output: Ou
 
 def export_stage(settings: Settings, launch: Launch, models: list[Path] | None) -> None:
     """Write models as ONNX into RUN/export."""
+    if launch.resume:
+        job = launch.settle(jobs.ExportJob, "export", settings)
+    else:
+        launch, job = _export_job(settings, launch, models)
+    from pixsearch.bits.config import BitsConfig
+    from pixsearch.bits.session import Chooser
+    from pixsearch.export.session import export_stage as export
+
+    choose = Chooser.of(job.bits or BitsConfig()) if job.export.mixed else None
+    with launch.open("export", job) as stage:
+        files = export(list(job.models), job.export, stage, choose)
+    result = {"run": str(launch.folder), "files": [str(file) for file in files]}
+    launch.output.add_stage(launch.folder, "export", result)
+
+
+def _export_job(settings: Settings, launch: Launch, models: list[Path] | None) -> tuple[Launch, jobs.ExportJob]:
     found = find_models(models or [])
     launch = launch.within(run_of(found[0]))
     asked = settings["export"]
-    if (asked.get("int8") or asked.get("a16w8") or asked.get("dynamic") == "static") and not asked.get("calibrate"):
+    if (asked.get("int8") or asked.get("a16w8") or asked.get("mixed") or asked.get("dynamic") == "static") and not asked.get("calibrate"):
         photos = trained_on(found[-1], {"data": {}})["data"].get("photos")
         settings = merge(settings, {"export": {"calibrate": photos}})
-    job = launch.settle(jobs.ExportJob, "export", {**settings, "models": found})
-    from pixsearch.export.session import export_stage as export
-
-    with launch.open("export", job) as stage:
-        files = export(list(job.models), job.export, stage)
-    result = {"run": str(launch.folder), "files": [str(file) for file in files]}
-    launch.output.add_stage(launch.folder, "export", result)
+    return launch, launch.settle(jobs.ExportJob, "export", {**settings, "models": found})
 
 
 def bench_stage(settings: Settings, launch: Launch, models: list[Path] | None) -> None:

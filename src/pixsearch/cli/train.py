@@ -58,6 +58,15 @@ def train(
     loss: Annotated[
         str | None, typer.Option("--loss", metavar="l1|l2|charbonnier", help="Training loss.", rich_help_panel=o.BUDGET)
     ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            "--augment",
+            metavar="none|flips|cutblur|random|adversarial",
+            help="What befalls training patches: flips and rotations, CutBlur too, or policies (random, or against the network).",
+            rich_help_panel=o.BUDGET,
+        ),
+    ] = None,
     branches: Annotated[
         str | None,
         typer.Option(
@@ -121,6 +130,7 @@ def train(
             patch=patch,
             rate=rate,
             loss=loss,
+            augment=augment,
             branches=branches,
             precision=precision,
             full_precision=full_precision,

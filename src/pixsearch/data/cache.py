@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pixsearch.data.index import Photo
+from pixsearch.data.operations import Inputs
 from pixsearch.data.photo import names_of
 from pixsearch.data.progress import Note, silent
 from pixsearch.data.shelf import Held, Shelf
@@ -72,6 +73,13 @@ class PairCache:
         truth, inputs = self.truths[index], {name: views[index] for name, views in self.inputs.items()}
         self.touch(truth.nbytes + sum(view.nbytes for view in inputs.values()))
         return Pair(inputs, truth) if inputs else self._task.drawn(truth, derive(0, self.photos[index].key))
+
+    @property
+    def origin(self) -> Inputs:
+        """Where inputs come from."""
+        if not self.inputs:
+            return "drawn"
+        return "made" if all(photo.input is None for photo in self.photos) else "given"
 
     @property
     def sizes(self) -> list[tuple[int, int]]:

@@ -8,14 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from pixsearch.data.cache import PairCache
+from pixsearch.data.operations import suited
+from pixsearch.data.policies import Plan, Policies
 from pixsearch.data.progress import Note, silent
 from pixsearch.errors import DataError
-from pixsearch.pixels.types import Picture
+from pixsearch.pixels.resize import resize
+from pixsearch.pixels.types import Picture, Samples
 from pixsearch.rng import stream
 from pixsearch.space.sequence import offsets as space_offsets
 from pixsearch.tasks.base import Batch, Planes, Task
 from pixsearch.tasks.video import Video
 
+RIM = 4  # input pixels around a patch of a shrunken picture that are degraded with it: as far as bicubic kernels reach
 Place = tuple[int, int, int]
 """Picture, top, left."""
 
@@ -29,20 +33,32 @@ class _Fitting(NamedTuple):
 
 
 class Patches:
-    """Seeded batches of square patches, turned and mirrored at random, out of a cache.
+    """Seeded batches of square patches, turned and mirrored at random unless `turns` is False, out of a cache.
 
     `patch` is the side of the input in pixels; the truth's is `scale` times that. A picture is chosen by its area, a place in it
     evenly. Pictures that a patch does not fit into are left out, said by an event `warning`; `DataError` when none is left.
     With a `share` (i, n) each batch is the i-th of n equal parts of the one that n times `batch` patches would make, so n
-    processes see together what one would. Safe to share between threads.
+    processes see together what one would. `policies` say what else befalls the patches; other patches that they mix in are of
+    the same share. Safe to share between threads, as far as `policies` are.
     """
 
     def __init__(
-        self, cache: PairCache, task: Task, *, batch: int, patch: int, seed: int, share: tuple[int, int] = (0, 1), note: Note = silent
+        self,
+        cache: PairCache,
+        task: Task,
+        *,
+        batch: int,
+        patch: int,
+        seed: int,
+        share: tuple[int, int] = (0, 1),
+        turns: bool = True,
+        policies: Policies | None = None,
+        note: Note = silent,
     ) -> None:
         self.cache, self.task = cache, task
         self.batch, self.patch, self.seed, self.share = batch, patch, seed, share
-        self._note = note
+        self._turns, self._policies, self._note = turns, policies, note
+        self._operations = suited(task, cache.origin)
         self._known: dict[int, _Fitting] = {}
         self._rim = 0 if cache.inputs else task.margin // task.scale
         self._fitting(patch)
@@ -52,7 +68,7 @@ class Patches:
         return {**self.__dict__, "_note": silent}
 
     def draw(self, step: int, batch: int | None = None, patch: int | None = None) -> Batch:
-        """The batch of this step, a pure function of seed, step and sizes: planes (N, C, patch, patch) and truth's."""
+        """The batch of this step, a pure function of seed, step, sizes and policies: planes (N, C, patch, patch) and truth's."""
         part, parts = self.share
         own, side, scale = batch or self.batch, patch or self.patch, self.task.scale
         fitting, count, mine, rim = self._fitting(side), own * parts, slice(part * own, (part + 1) * own), self._rim
@@ -60,31 +76,76 @@ class Patches:
         chosen = np.searchsorted(fitting.areas, rng.integers(fitting.areas[-1], size=count), side="right")
         corners = (rng.random((count, 2)) * (fitting.sizes[chosen] - side - 2 * rim + 1)).astype(np.int64).tolist()
         picks = [(fitting.ids[i], *corner) for i, corner in zip(chosen[mine].tolist(), corners[mine], strict=True)]
-        turns = rng.integers(8, size=count)[mine]
-        inputs = {name: turned(self.task.encode(name, self._cut(views, picks, side)), turns) for name, views in self.cache.inputs.items()}
+        turns = rng.integers(8, size=count)[mine] * self._turns
+        plan = Plan(self._operations, self._policies and self._policies(step), step, own, self.seed, part, self.cache.origin)
         places = [(index, top * scale, left * scale) for index, top, left in picks]
-        if inputs:
-            return Batch(inputs, turned(self.task.encode_truth(self._cut(self.cache.truths, places, side * scale)), turns))
-        drawn = self._drawn(places, (side + 2 * rim) * scale, turns, rng if parts == 1 else stream(self.seed, "noise", step, part))
-        return Batch({name: _inner(planes, rim) for name, planes in drawn.inputs.items()}, _inner(drawn.truth, rim * scale))
+        if self.cache.inputs:
+            return self._cached(picks, places, side, turns, plan)
+        drawn = self._drawn(places, (side + 2 * rim) * scale, turns, plan, rng if parts == 1 else stream(self.seed, "noise", step, part))
+        inner = Batch({name: _inner(planes, rim) for name, planes in drawn.inputs.items()}, _inner(drawn.truth, rim * scale))
+        plan.after(inner, self.task)
+        return inner
 
-    def _drawn(self, places: list[Place], side: int, turns: npt.NDArray[np.int64], rng: np.random.Generator) -> Batch:
+    def _cached(self, picks: list[Place], places: list[Place], side: int, turns: npt.NDArray[np.int64], plan: Plan) -> Batch:
+        """The batch of pairs out of the cache: inputs cut at `picks`, truths at `places`."""
+        seen = {name: self._cut(views, picks, side) for name, views in self.cache.inputs.items()}
+        truths = self._cut(self.cache.truths, places, side * self.task.scale)
+        for number, factor in plan.shrunk().items():
+            self._shrink_pair(places[number], factor, {name: pictures[number] for name, pictures in seen.items()}, truths[number])
+        inputs = {name: turned(self.task.encode(name, pictures), turns) for name, pictures in seen.items()}
+        batch = Batch(inputs, turned(self.task.encode_truth(truths), turns))
+        plan.before(batch, self.task)
+        plan.after(batch, self.task)
+        return batch
+
+    def _drawn(self, places: list[Place], side: int, turns: npt.NDArray[np.int64], plan: Plan, rng: np.random.Generator) -> Batch:
         """The batch whose inputs are drawn for the patches of truth at `places`; those out of clips go by themselves."""
-        if not isinstance(self.task, Video):
-            return self.task.batch(turned(self.task.encode_truth(self._cut(self.cache.truths, places, side)), turns), rng)
         truths, task = self.cache.truths, self.task
         moving = [number for number, (index, *_) in enumerate(places) if truths[index].ndim == 4]
         still = [number for number in range(len(places)) if number not in set(moving)]
-        batches = []
-        if still:
-            batches.append(task.batch(turned(task.encode_truth(self._cut(truths, [places[n] for n in still], side)), turns[still]), rng))
-        if moving:
-            batches.append(task.batch(turned(self._sequences([places[n] for n in moving], side, rng), turns[moving]), rng))
+        batches, shrunk = [], plan.shrunk()
+        for numbers, cut in ((still, self._stills), (moving, self._sequences)):
+            if numbers:
+                factors = [shrunk.get(number, 1.0) for number in numbers]
+                planes = turned(cut([places[number] for number in numbers], side, factors, rng), turns[numbers])
+                plan.before(Batch({}, planes), task, np.array(numbers))
+                batches.append(task.batch(planes, rng))
+        if len(batches) == 1:
+            return batches[0]
         order = np.argsort([*still, *moving])
         inputs = {name: np.concatenate([batch.inputs[name] for batch in batches])[order] for name in batches[0].inputs}
         return Batch(inputs, np.concatenate([batch.truth for batch in batches])[order])
 
-    def _sequences(self, places: list[Place], side: int, rng: np.random.Generator) -> Planes:
+    def _stills(self, places: list[Place], side: int, factors: list[float], _rng: np.random.Generator) -> Planes:
+        """Patches of photos, cut from so many times smaller ones: (N, C, side, side)."""
+        pictures = self._cut(self.cache.truths, places, side)
+        for place, factor, picture in zip(places, factors, pictures, strict=True):
+            if factor > 1:
+                picture[...] = self._smaller(place, side, factor)
+        return self.task.encode_truth(pictures)
+
+    def _smaller(self, place: Place, side: int, factor: float) -> Picture:
+        """A patch of the picture made `factor` times smaller (as far as it holds one then), by MATLAB's bicubic: (side, side, 3)."""
+        index, top, left = place
+        view = self.cache.truths[index]
+        height, width = view.shape[:2]
+        span = min(round(side * factor), height, width)
+        top, left = min(top, height - span), min(left, width - span)
+        self.cache.touch(span * view.strides[0])
+        return resize(np.ascontiguousarray(view[top : top + span, left : left + span]), side, side)
+
+    def _shrink_pair(self, place: Place, factor: float, inputs: dict[str, Picture], truth: Picture) -> None:
+        """Put a patch of a smaller picture into `truth`, and what the task makes of it, of its surroundings too, into `inputs`."""
+        rim, scale = RIM, self.task.scale
+        side = len(truth) + 2 * rim * scale
+        if min(self.cache.truths[place[0]].shape[:2]) < side or factor <= 1:
+            return
+        pair = self.task.degrade(self._smaller(place, side, factor))
+        truth[...] = _within(pair.truth, rim * scale)
+        for name, picture in inputs.items():
+            picture[...] = _within(pair.inputs[name], rim)
+
+    def _sequences(self, places: list[Place], side: int, _factors: list[float], rng: np.random.Generator) -> Planes:
         """As many frames as the task wants out of each clip, at random times, forwards or backwards: (N, L·C, side, side)."""
         assert isinstance(self.task, Video)
         offsets = np.array(space_offsets(self.task.length))
@@ -130,6 +191,10 @@ class Patches:
                 "warning", text=f"{len(small)} of {len(sizes)} pictures are smaller than a patch of {side}×{side} and left out: {shown}"
             )
         return _Fitting(np.flatnonzero(fits).tolist(), np.cumsum(sizes[fits].prod(axis=1)), sizes[fits])
+
+
+def _within(picture: Samples, rim: int) -> Samples:
+    return picture[rim : picture.shape[0] - rim, rim : picture.shape[1] - rim]
 
 
 def _inner(planes: Planes, rim: int) -> Planes:

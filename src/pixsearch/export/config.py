@@ -16,10 +16,10 @@ from pixsearch.units import parse_shape
 class ExportConfig(Config):
     """What is written beside the float models, what for, and what it may cost.
 
-    `fp16`, `int8` and `a16w8` (8-bit weights, 16-bit activations) are precisions to write as well; `int8_of` says of which of
-    several models. `scheme` says what int8 is made for; left out, what the model was trained for, or `arm`. `io` is what all files
-    take and give: `float` planes, or `uint8-nhwc` camera buffers. For each of `shapes` (`360x640`: height and width of the input, in
-    the order of a tensor's axes) a file that takes this one alone is written beside the one for any size.
+    `fp16`, `int8` and `a16w8` (8-bit weights, 16-bit activations) are precisions to write as well, and `mixed`, a format for each layer;
+    `int8_of` says of which of several models. `scheme` says what int8 is made for; left out, what the model was trained for, or `arm`.
+    `io` is what all files take and give: `float` planes, or `uint8-nhwc` camera buffers. For each of `shapes` (`360x640`: height and
+    width of the input, in the order of a tensor's axes) a file that takes this one alone is written beside the one for any size.
 
     `dynamic` is the form of kernels that adapt to the picture: `kernel` computes them once a picture; `feature` runs every expert and
     blends what they give, for runtimes that want constant kernels, at as many times the cost; `static` fixes coefficients to their mean
@@ -35,6 +35,7 @@ class ExportConfig(Config):
     int8: bool = False
     fp16: bool = False
     a16w8: bool = False
+    mixed: bool = False
     scheme: Annotated[str, known_in(SCHEMES)] | None = None
     int8_of: Literal["last", "all"] = "last"
     io: Literal["float", "uint8-nhwc"] = "float"
@@ -62,11 +63,11 @@ class ExportConfig(Config):
     @property
     def precisions(self) -> tuple[str, ...]:
         """The precisions that are written beside float."""
-        return tuple(name for name in ("fp16", "int8", "a16w8") if getattr(self, name))
+        return tuple(name for name in ("fp16", "int8", "a16w8", "mixed") if getattr(self, name))
 
     @property
     def measures(self) -> bool:
         """Whether photos are needed to take ranges from and to measure a loss on."""
-        return self.int8 or self.a16w8 or self.dynamic == "static"
+        return self.int8 or self.a16w8 or self.mixed or self.dynamic == "static"
 
     may_change: ClassVar[frozenset[str]] = frozenset({"cache"})

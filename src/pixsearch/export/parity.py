@@ -161,15 +161,16 @@ def check_int8(float_path: Path, int8_path: Path, pictures: PairCache, task: Tas
         losses[name] = scores[0] - scores[1]
     loss = float(np.mean(list(losses.values())))
     if not loss <= limit_db:
-        raise GateError(_missed(loss, limit_db, losses))
+        raise GateError(_missed(small.card.precision, loss, limit_db, losses))
     return Int8Parity(loss, losses, SIZES)
 
 
-def _missed(loss: float, limit_db: float, losses: dict[str, float]) -> str:
+def _missed(precision: str, loss: float, limit_db: float, losses: dict[str, float]) -> str:
     worst = max(losses, key=lambda picture: losses[picture])
     count = f"{len(losses)} held-out photos" if len(losses) > 1 else "the held-out photo"
     return (
-        f"int8 loses {loss:.3f} dB against float on {count} (most, {losses[worst]:.3f} dB, on `{worst}`); {limit_db:g} dB is the limit. "
+        f"{precision} loses {loss:.3f} dB against float on {count} (most, {losses[worst]:.3f} dB, on `{worst}`); "
+        f"{limit_db:g} dB is the limit. "
         "Calibrate on more varied photos with `--calibrate`, train longer, choose a network of plain convolutions with ReLU, "
         "or let more through with `--gate`."
     )

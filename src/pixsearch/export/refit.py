@@ -22,7 +22,9 @@ from pixsearch.export.scheme import Scheme
 from pixsearch.export.steps import insert_steps
 from pixsearch.rng import stream
 
-_PLACES = 60_000  # pixels a layer is fitted on
+PLACES = 60_000
+"""Pixels a layer is fitted on."""
+
 _WORK = 1e11  # multiply-adds of a layer's normal equations, at most: wide layers are fitted on fewer pixels,
 _ROWS = 8  # but on this many an unknown at least; where the crops hold fewer, a layer is left as it is
 _PULL = 1e-5  # of the inputs' mean square: how firmly weights are held where they were
@@ -45,31 +47,46 @@ def refit(model: onnx.ModelProto, crops: Sequence[Feeds], ranges: Mapping[str, R
     """
     float_model = copy.deepcopy(model)
     graph = Graph(model)
-    layers = [node for node in graph.nodes if node.name not in kept and _takes_part(graph, node)]
-    fitted = 0
-    for node in layers:
-        rounded = insert_steps(model, ranges, scheme, kept)
-        source = next(twin.input[0] for twin in rounded.graph.node if twin.name == node.name)
-        unknowns = int(np.prod(graph.constant(node.input[1]).shape[1:])) + 1
-        each = _pixels(graph.constant(node.input[1]).shape[0], unknowns) // len(crops) + 1
-        rng = stream(seed, "refit", node.name)
-        inputs, outputs = observe(rounded, crops, [source]), observe(float_model, crops, [node.output[0]])
-        samples = [_sample(node, seen[source][0], aimed[node.output[0]][0], each, rng) for seen, aimed in zip(inputs, outputs, strict=True)]
-        if sum(len(sample.aims) for sample in samples) >= _ROWS * unknowns:
-            _fit(graph, node, samples)
-            fitted += 1
-    return fitted
+    layers = [node for node in graph.nodes if node.name not in kept and takes_part(graph, node)]
+    return sum(refit_layer(graph, node, insert_steps(model, ranges, scheme, kept), float_model, crops, seed) for node in layers)
 
 
-def _takes_part(graph: Graph, node: onnx.NodeProto) -> bool:
+def refit_layer(
+    graph: Graph,
+    node: onnx.NodeProto,
+    rounded: onnx.ModelProto,
+    float_model: onnx.ModelProto,
+    crops: Sequence[Feeds],
+    seed: int,
+    places: int = PLACES,
+) -> bool:
+    """Fit the weights of `node` of `graph`, in place, to what it reads in `rounded`, on `places` pixels; False when there are too few.
+
+    `rounded` is the same graph with rounding in it; the aim is what `float_model` has at the output of the node.
+    """
+    source = next(twin.input[0] for twin in rounded.graph.node if twin.name == node.name)
+    kernel = graph.constant(node.input[1])
+    unknowns = int(np.prod(kernel.shape[1:])) + 1
+    each = _pixels(kernel.shape[0], unknowns, places) // len(crops) + 1
+    rng = stream(seed, "refit", node.name)
+    inputs, outputs = observe(rounded, crops, [source]), observe(float_model, crops, [node.output[0]])
+    samples = [_sample(node, seen[source][0], aimed[node.output[0]][0], each, rng) for seen, aimed in zip(inputs, outputs, strict=True)]
+    if sum(len(sample.aims) for sample in samples) < _ROWS * unknowns:
+        return False
+    _fit(graph, node, samples)
+    return True
+
+
+def takes_part(graph: Graph, node: onnx.NodeProto) -> bool:
     """Whether it is a convolution of stride 1 with constant weights that no other node uses."""
     plain = set(attribute(node, "strides", [1, 1])) == {1} and attribute(node, "auto_pad", b"NOTSET") == b"NOTSET"
     return node.op_type == "Conv" and plain and all(graph.is_constant(name) and len(graph.readers(name)) == 1 for name in node.input[1:])
 
 
-def _pixels(outputs: int, unknowns: int) -> int:
+def _pixels(outputs: int, unknowns: int, places: int) -> int:
     """How many pixels a layer is fitted on."""
-    return int(np.clip(_WORK / (outputs * unknowns**2), _ROWS * unknowns, _PLACES))
+    least = _ROWS * unknowns
+    return int(np.clip(_WORK / (outputs * unknowns**2), least, max(least, places)))
 
 
 def _sample(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -66,12 +66,12 @@ class Sensitivity:
 
 def measure_sensitivity(plan: Plan, card: ModelCard, pictures: PairCache, task: Task) -> Sensitivity:
     """Score `plan` layer by layer on crops of `pictures`; two graphs a layer."""
-    crops = list(_crops(plan.model, card, pictures, task))
+    crops = scored_crops(plan.model, card, pictures, task)
     every = {node.name for node in plan.model.graph.node}
-    exact = _psnr(plan.model, crops, task, card)
+    exact = mean_psnr(plan.model, crops, task, card)
 
     def loss(kept: set[str]) -> float:
-        return exact - _psnr(insert_steps(plan.model, plan.ranges, plan.scheme, kept), crops, task, card)
+        return exact - mean_psnr(insert_steps(plan.model, plan.ranges, plan.scheme, kept), crops, task, card)
 
     layers = []
     for layer, nodes in layers_of(plan.model, plan.kept):
@@ -100,9 +100,13 @@ def _activation(graph: Graph, node: onnx.NodeProto, kept: set[str]) -> Iterable[
     return readers if alone and readers[0].name not in kept else []
 
 
-def _crops(model: onnx.ModelProto, card: ModelCard, pictures: PairCache, task: Task) -> Iterator[tuple[Feeds, tuple[int, int], Picture]]:
-    """The middle of each picture: what the network takes, the sides that count of it, and the truth; states are those of `model`."""
-    states = StateFeed(model, card)
+Crop = tuple[Feeds, tuple[int, int], Picture]
+"""What a network takes, the sides that count of its output, and the truth."""
+
+
+def scored_crops(model: onnx.ModelProto, card: ModelCard, pictures: PairCache, task: Task) -> list[Crop]:
+    """The middle of each picture; states are those of `model`."""
+    states, crops = StateFeed(model, card), []
     for index in range(len(pictures)):
         pair = pictures.pair(index)
         height, width = next(iter(pair.inputs.values())).shape[:2]
@@ -114,11 +118,12 @@ def _crops(model: onnx.ModelProto, card: ModelCard, pictures: PairCache, task: T
             feeds[name] = pad_to_multiple(planes, card.multiple)[np.newaxis]
         s = card.signature.scale
         truth = pair.truth[top * s : (top + height) * s, left * s : (left + width) * s]
-        yield states.fed(feeds, follows=pair.follows), (height * s, width * s), np.ascontiguousarray(truth)
+        crops.append((states.fed(feeds, follows=pair.follows), (height * s, width * s), np.ascontiguousarray(truth)))
+    return crops
 
 
-def _psnr(model: onnx.ModelProto, crops: list[tuple[Feeds, tuple[int, int], Picture]], task: Task, card: ModelCard) -> float:
-    """The mean over `crops`."""
+def mean_psnr(model: onnx.ModelProto, crops: Sequence[Crop], task: Task, card: ModelCard) -> float:
+    """The task's PSNR in dB, the mean over `crops`."""
     session = open_session(model.SerializeToString(), session_options(precise_int8=True))
     scores = []
     for feeds, (height, width), truth in crops:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from pixsearch.export.onnx import export_float, read_model, write_model
 from pixsearch.export.parity import HALF_A_LEVEL, LARGEST_ERROR, Int8Parity, Sizes, check_float, check_int8, check_shape
 from pixsearch.export.ports import with_shape, with_uint8_ports
 from pixsearch.export.providers.check import check_model, punished
-from pixsearch.export.quantize import plan_of, quantized
+from pixsearch.export.quantize import Plan, plan_of, quantized
 from pixsearch.export.scheme import choose_scheme, trained_scheme
 from pixsearch.export.sensitivity import measure_sensitivity
 from pixsearch.export.subpixels import subpixels_first
@@ -34,6 +34,9 @@ from pixsearch.nn.modelfile import load_deployed
 from pixsearch.rundir import Stage
 from pixsearch.tasks.base import Task, task_for
 from pixsearch.units import parse_shape
+
+Choose = Callable[[Plan, ModelCard, Task, Calibration, Stage], tuple[onnx.ModelProto, dict[str, Any]]]
+"""Chooses a format for each layer of a plan whose weights are not fitted yet: the graph, and what its card says of the quantization."""
 
 
 @dataclass(frozen=True)
@@ -55,23 +58,24 @@ class Source:
         return task_for(self.card.signature)
 
 
-def export_stage(models: list[Path], config: ExportConfig, stage: Stage) -> list[Path]:
+def export_stage(models: list[Path], config: ExportConfig, stage: Stage, choose: Choose | None = None) -> list[Path]:
     """Write every model of `models` as float ONNX into the stage's folder, and in smaller precisions the last one, or all.
 
     A file stands under its name (`NAME.onnx`, `NAME-pruned.onnx`, `NAME-pruned.int8.onnx`, `NAME.int8.360x640.onnx`) only when its
-    gate is passed; otherwise `GateError`. `UsageError` for another scheme than a model was trained in and a shape that it cannot take.
+    gate is passed; otherwise `GateError`. `choose` is asked for what is `mixed`. `UsageError` for another scheme than a model was
+    trained in and a shape that it cannot take.
     Doing it again, after a crash, gives the same files. Returns the files, those of a model together.
     """
     begun = time.monotonic()
     sources = [_in_form(Source(path, *load_deployed(path)), config, stage) for path in models]
     _check_names(sources)
     small = [source for source in sources if config.int8_of == "all" or source is sources[-1]]
-    for source in small if config.int8 else ():
+    for source in small if config.int8 or config.mixed else ():
         choose_scheme(source.card, config.scheme)
     written = []
     for source in sources:
         check_stop(f"Go on with `--resume {stage.run}`.")
-        written += _Export(source, config, stage, config.precisions if source in small else ()).write()
+        written += _Export(source, config, stage, config.precisions if source in small else (), choose).write()
     stage.note("done", files=[path.name for path in written], elapsed_s=time.monotonic() - begun)
     return written
 
@@ -99,8 +103,8 @@ def _check_names(sources: list[Source]) -> None:
 class _Export:
     """One model on its way into files."""
 
-    def __init__(self, source: Source, config: ExportConfig, stage: Stage, precisions: Sequence[str]) -> None:
-        self.source, self.config, self.stage, self.precisions = source, config, stage, precisions
+    def __init__(self, source: Source, config: ExportConfig, stage: Stage, precisions: Sequence[str], choose: Choose | None) -> None:
+        self.source, self.config, self.stage, self.precisions, self.choose = source, config, stage, precisions, choose
 
     def write(self) -> list[Path]:
         """The files in float and in the precisions, each for any size and then for the shapes asked for."""
@@ -149,14 +153,18 @@ class _Export:
         own = trained_scheme(self.source.card) is not None
         calibration = open_calibration(self.config, self.source.task, self.stage.note, own_ranges=own)
         task = self.source.task
-        plan = plan_of(plain, self.source.card, calibration.ranges, task, self.config, precision)
-        model, card = self._with_ports(quantized(plan), self.source.card.with_(precision=precision, calibration=plan.record))
+        mixed = precision == "mixed"
+        plan = plan_of(plain, self.source.card, calibration.ranges, task, self.config, precision, fitted=not mixed)
+        graph, record = self._chosen(plan, calibration) if mixed else (quantized(plan), plan.record)
+        model, card = self._with_ports(graph, self.source.card.with_(precision=precision, calibration=record))
         path = self._path(card)
         with _candidate(path) as candidate:
             write_model(model, card, candidate)
             try:
                 parity = check_int8(exact, candidate, calibration.held_out, task, self.config.gate_db)
             except GateError as error:
+                if mixed:
+                    raise
                 found = measure_sensitivity(plan, self.source.card, calibration.held_out, task)
                 self.stage.note("sensitivity", label=card.label, file=path.name, limit_db=self.config.gate_db, **found.to_json())
                 raise GateError(f"{error}\n{found.table()}") from error
@@ -164,6 +172,10 @@ class _Export:
         loss = {"loss_db": parity.loss_db, "loss_db_by_picture": parity.pictures, "held_out": not calibration.is_shared}
         self._note(card, path, **loss, sizes=parity.sizes)
         return path
+
+    def _chosen(self, plan: Plan, calibration: Calibration) -> tuple[onnx.ModelProto, dict[str, Any]]:
+        assert self.choose is not None
+        return self.choose(plan, self.source.card, self.source.task, calibration, self.stage)
 
     def _shaped(self, path: Path) -> list[Path]:
         """The file at `path` for each of the shapes alone."""
@@ -192,7 +204,7 @@ class _Export:
             label=card.label,
             file=path.name,
             precision=card.precision,
-            format=card.calibration.get("format") if card.precision in ("int8", "a16w8") else None,
+            format=card.calibration.get("format") if card.precision in ("int8", "a16w8", "mixed") else None,
             io=card.io,
             shape=None if card.shape is None else list(card.shape),
             bytes=path.stat().st_size,

@@ -25,11 +25,11 @@ def missing(body: Body, x: Tensor, folded: Tensor, truth: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def best_reader(features: Tensor, target: Tensor, kernel: int) -> Reader:
+def best_reader(features: Tensor, target: Tensor, kernel: int, *, ridge: float = RIDGE) -> Reader:
     """The convolution of `features` (N, C, H, W) that comes closest to `target` (N, O, H, W): ridge regression on the `kernel`² taps.
 
-    Taps are taken relative to their mean and spread, so what a feature's size is does not matter. Planes are padded with zeros, as
-    the convolution's are. Of large batches the first planes are enough.
+    `ridge` is the penalty as a share of a tap's variance. Taps are taken relative to their mean and spread, so what a feature's size is
+    does not matter. Planes are padded with zeros, as the convolution's are. Of large batches the first planes are enough.
     """
     count = _planes(features, kernel)
     taps = F.unfold(features[:count].float().contiguous(), kernel, padding=kernel // 2).transpose(0, 1).flatten(1)
@@ -40,7 +40,7 @@ def best_reader(features: Tensor, target: Tensor, kernel: int) -> Reader:
     spread = (taps.square().mean(1, keepdim=True) + ROUNDING * square + 1e-12).sqrt()
     taps = taps / spread
     gram, moment = (taps @ taps.mT).double(), (taps @ (wanted - level).mT).double()
-    gram.diagonal().add_(taps.shape[1] * (RIDGE + ROUNDING * (square / spread.square())[:, 0].double()))
+    gram.diagonal().add_(taps.shape[1] * (ridge + ROUNDING * (square / spread.square())[:, 0].double()))
     weight = torch.linalg.solve(gram, moment).float() / spread
     bias = level[:, 0] - (middle.mT @ weight)[0]
     return weight.mT.reshape(-1, features.shape[1], kernel, kernel).contiguous(memory_format=torch.channels_last), bias

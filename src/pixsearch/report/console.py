@@ -17,9 +17,10 @@ from pixsearch.report.bench_table import bench_table
 from pixsearch.report.columns import NAME_WIDTH, Column, note, table
 from pixsearch.report.exported import Checked
 from pixsearch.report.measured import Exported
+from pixsearch.report.pruned import PruneRecord
 from pixsearch.report.records import RunRecord, read_run
 from pixsearch.report.searched import Member, SearchRecord
-from pixsearch.report.trained import PruneRecord, TrainingRecord
+from pixsearch.report.trained import TrainingRecord
 from pixsearch.rundir import command_of
 
 PIPE_WIDTH = 120
@@ -118,7 +119,7 @@ def prune_table(prune: PruneRecord, width: int) -> Group:
         Column("params", [w.count(side.params) for side in sides]),
         Column("architecture", [side.description for side in sides], rank=1, align="left", narrowest=WORDS_WIDTH),
     ]
-    return Group(table(columns, width), note(prune.kept_words, "scores on the photos it is selected by"))
+    return Group(table(columns, width), note(prune.kept_words, prune.chosen_words, "scores on the photos it is selected by"))
 
 
 def training_summary(train: TrainingRecord) -> Group:

@@ -14,7 +14,7 @@ from pixsearch.report.markup import Markup, element, join, script_json, text
 from pixsearch.report.page import Page
 from pixsearch.report.records import RunRecord, read_run
 from pixsearch.report.searched import Candidate, Member
-from pixsearch.report.sections import bench, export, record, search, train
+from pixsearch.report.sections import bench, export, prune, record, search, train
 from pixsearch.rundir import write_atomic
 
 
@@ -59,7 +59,7 @@ def assemble(run: RunRecord) -> Page:
     if run.train:
         train.training(page, "train", "Training", run.train)
     if run.prune:
-        train.pruning(page, run.prune)
+        prune.pruning(page, run.prune)
     if run.qat:
         train.training(page, "qat", "Training for int8", run.qat)
     export.export(page, run)
@@ -78,17 +78,18 @@ def _stage_names(run: RunRecord) -> str:
 
 def _candidates(run: RunRecord) -> dict[str, object]:
     """What the page shows of each candidate on hover and when it is picked, by id."""
-    if run.search is None:
-        return {}
-    everyone: list[Candidate | Member] = [*run.search.lower, *run.search.candidates, *run.search.front]
+    searched: list[Candidate | Member] = [*run.search.lower, *run.search.candidates, *run.search.front] if run.search else []
+    evolution = run.prune.evolution if run.prune else None
+    cuts: list[Candidate | Member] = [*evolution.candidates, *evolution.front] if evolution else []
+    train = {one.id: w.printable(shlex.join(["pixsearch", "train", str(run.path), "--pick", one.id])) for one in searched}
     return {
         one.id: {
             "description": w.printable(one.description),
             "figures": w.figures(one.figures),
             "genes": list(w.genotype_lines(one.genotype)),
-            "command": w.printable(shlex.join(["pixsearch", "train", str(run.path), "--pick", one.id])),
+            "command": train.get(one.id, ""),
         }
-        for one in everyone
+        for one in (*cuts, *searched)
     }
 
 

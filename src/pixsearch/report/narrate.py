@@ -20,9 +20,12 @@ LASTING = frozenset(
         "cache",
         "baseline",
         "pruned",
+        "tuned",
         "exported",
         "measured",
         "sensitivity",
+        "bits",
+        "mixtures",
         "checked",
     }
 )
@@ -88,6 +91,12 @@ def _step(event: Event) -> str:
     return _join(f"step {event['step']}{of}{share}", loss, speed, _time("{} left", event.get("eta_s")))
 
 
+def _policy(event: Event) -> str:
+    likely = sorted(event["operations"].items(), key=lambda item: -item[1])[:3]
+    shown = ", ".join(f"{name} {chance * 100:.0f} %" for name, chance in likely)
+    return f"policies at step {event['step']}: {shown} … {event['harder'] * 100:+.1f} % harder than clean patches"
+
+
 def _validation(event: Event) -> str:
     base = event.get("baseline_psnr_db")
     over = f"{w.gain(event['psnr_db'] - base)} over the baseline" if base is not None else None
@@ -143,7 +152,17 @@ def _done(event: Event) -> str:
 def _pruned(event: Event) -> str:
     before, after = event["before"], event["after"]
     sides = (f"{w.count(side.get('macs_720p'))} MACs 720p, {w.count(side.get('params'))} params" for side in (before, after))
-    return "pruned: " + " → ".join(sides)
+    by = f" by {event['strategy']}" if event.get("strategy") else ""
+    return f"pruned{by}: " + " → ".join(sides)
+
+
+def _tuned(event: Event) -> str:
+    return f"fine-tuned, {event['keep_macs']:g} of the multiply-adds kept: {w.decibel(event.get('psnr_db'))} dB, {event['model']}"
+
+
+def _evolution(event: Event) -> str:
+    shares = " and ".join(f"{share:g}" for share in event["shares"])
+    return _join(f"evolution for {' · '.join(objective_names(event))}", f"at most {shares} of the multiply-adds kept", event["fidelity"])
 
 
 def _exported(event: Event) -> str:
@@ -155,6 +174,26 @@ def _exported(event: Event) -> str:
 def _sensitivity(event: Event) -> str:
     worst = max(event["layers"], key=lambda layer: layer["alone_db"])
     return f"{event['file']} loses {event['loss_db']:.3f} dB, most by {worst['layer']} ({worst['alone_db']:.3f} dB alone)"
+
+
+def _bits(event: Event) -> str:
+    int8 = event["int8"]
+    bound = f"at most {w.milliseconds(event['bound_ms'])} ms ({event['extra_latency']:+.0%})"
+    modelled = "modelled" if event["modelled"] else "measured"
+    parts = (f"int8 loses {int8['loss_db']:.3f} dB in {w.milliseconds(int8['latency_ms'])} ms", bound, f"{modelled} on {event['target']}")
+    return f"formats for {w.plural(len(event['layers']), 'layer')} of {event['label']}: " + _join(*parts, str(event.get("why") or ""))
+
+
+def _mixture(event: Event) -> str:
+    figures = event["figures"]
+    cost = _join(f"{figures['loss_db']:.3f} dB lost", f"{w.milliseconds(figures['latency_ms'])} ms", w.size(figures["bytes"]))
+    return f"mixture {event['number']}{'' if event['feasible'] else ' is out of bounds'}: {w.formats(event['formats'])}: {cost}"
+
+
+def _mixtures(event: Event) -> str:
+    chosen = w.formats(event["chosen"]) if event.get("chosen") else "none keeps the bound"
+    front = f"front of {w.plural(len(event['front']), 'mixture')}"
+    return _join(f"chose formats out of {event['tried']} mixtures: {chosen}", front, _time("{}", event.get("elapsed_s")))
 
 
 def _checked(event: Event) -> str:
@@ -211,6 +250,7 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "start": _start,
     "step": _step,
     "validation": _validation,
+    "policy": _policy,
     "candidate": _candidate,
     "weights": _weights,
     "generation": _generation,
@@ -225,8 +265,14 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "early_stop": lambda event: f"ended early at step {event['step']}: {event['text']}",
     "stopped": lambda event: f"stopped: {str(event['error']).partition(chr(10))[0]}",
     "pruned": _pruned,
+    "tuned": _tuned,
+    "evolution": _evolution,
+    "picked": lambda event: "picked a network for each share: " + _join(*(f"{share:g}" for share in event["shares"])),
     "exported": _exported,
     "sensitivity": _sensitivity,
+    "bits": _bits,
+    "mixture": _mixture,
+    "mixtures": _mixtures,
     "checked": _checked,
     "measured": _measured,
     "on-target": _on_target,

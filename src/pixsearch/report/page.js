@@ -73,7 +73,7 @@ function pick(id) {
   const box = document.getElementById("picked");
   if (!one || !box) return;
   const figures = part("dl", null, ...one.figures.map(([name, value]) => part("div", null, part("dt", name), part("dd", value))));
-  box.replaceChildren(part("h3", id), part("p", one.description), figures, part("pre", one.genes.join("\n")), part("pre", one.command));
+  box.replaceChildren(part("h3", id), part("p", one.description), figures, part("pre", one.genes.join("\n")), ...(one.command ? [part("pre", one.command)] : []));
   box.classList.add("kept");
 }
 

@@ -11,9 +11,11 @@ from pixsearch.errors import UsageError
 from pixsearch.events import Event
 from pixsearch.report.exported import Checked, LayerCosts, read_checks, read_layer_costs
 from pixsearch.report.measured import BenchRecord, Exported, read_bench, read_exports
+from pixsearch.report.mixed import MixtureRecord, read_mixtures
+from pixsearch.report.pruned import PruneRecord, read_pruning
 from pixsearch.report.searched import SearchRecord, read_search
 from pixsearch.report.stage import StageRecord, read_stage
-from pixsearch.report.trained import PruneRecord, TrainingRecord, read_pruning, read_training
+from pixsearch.report.trained import TrainingRecord, read_training
 from pixsearch.rundir import STAGES
 
 T = TypeVar("T")
@@ -35,6 +37,7 @@ class RunRecord:
     qat: TrainingRecord | None
     exports: tuple[Exported, ...]
     layer_costs: tuple[LayerCosts, ...]
+    mixtures: tuple[MixtureRecord, ...]
     checks: tuple[Checked, ...]
     bench: BenchRecord | None
 
@@ -81,6 +84,7 @@ def read_run(run: Path) -> RunRecord:
         prune=of("prune", read_pruning),
         qat=of("qat", read_training),
         exports=of("export", read_exports) or (),
+        mixtures=of("export", read_mixtures) or (),
         layer_costs=of("export", read_layer_costs) or (),
         checks=of("export", read_checks) or (),
         bench=of("bench", read_bench),

@@ -1,9 +1,9 @@
-"""What a training recorded, and the pruning that is one training more: curves, scores, before and after."""
+"""What a training recorded: curves and scores."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pixsearch.events import Event
@@ -34,6 +34,17 @@ class Validation:
 
 
 @dataclass(frozen=True)
+class Policies:
+    """What an adversary tended to after `step` steps: the probability of each operation and its mean amount (None where it is rare), and
+    by what share the loss under its policies was above that of clean patches."""
+
+    step: int
+    chances: Mapping[str, float]
+    amounts: Mapping[str, float | None]
+    harder: float | None
+
+
+@dataclass(frozen=True)
 class TrainingRecord:
     """A training as far as it got; `psnr_db` and `ssim` are the final ones, else those of the newest validation.
 
@@ -50,6 +61,7 @@ class TrainingRecord:
     goal: str
     steps: tuple[Step, ...]
     validations: tuple[Validation, ...]
+    policies: tuple[Policies, ...]
     psnr_db: float | None
     ssim: float | None
     baseline_psnr_db: float | None
@@ -66,41 +78,6 @@ class TrainingRecord:
     def gain_db(self) -> float | None:
         """PSNR over the baseline's on the same pictures."""
         return None if self.psnr_db is None or self.baseline_psnr_db is None else self.psnr_db - self.baseline_psnr_db
-
-
-@dataclass(frozen=True)
-class Size:
-    """What one side of a pruning costs and, where it was scored, how well it does."""
-
-    macs_720p: float | None
-    params: float | None
-    psnr_db: float | None
-    ssim: float | None
-    description: str
-
-
-@dataclass(frozen=True)
-class PruneRecord:
-    """A pruning: the model before it, as it was just after the cut, and the fine-tuning that followed."""
-
-    before: Size
-    cut: Size
-    training: TrainingRecord
-
-    @property
-    def rows(self) -> list[tuple[str, Size]]:
-        """(name, size) of the lines of a table: before, the cut where it was scored, and after with the newest scores."""
-        scored = self.training.psnr_db is not None
-        after = replace(self.cut, psnr_db=self.training.psnr_db, ssim=self.training.ssim) if scored else self.cut
-        cut = [("cut", self.cut)] if scored and self.cut.psnr_db is not None else []
-        return [("before", self.before), *cut, ("after", after)]
-
-    @property
-    def kept_words(self) -> str:
-        """`60.0 % of the multiply-adds kept`; empty when they are not on record."""
-        if not self.before.macs_720p or self.cut.macs_720p is None:
-            return ""
-        return f"{self.cut.macs_720p / self.before.macs_720p * 100:.1f} % of the multiply-adds kept"
 
 
 def read_training(stage: StageRecord) -> TrainingRecord:
@@ -122,6 +99,7 @@ def _training(stage: StageRecord) -> TrainingRecord:
         goal=_goal(start),
         steps=tuple(_step(event) for event in _unrepeated(stage.every("step"))),
         validations=validations,
+        policies=tuple(_policies(event) for event in _unrepeated(stage.every("policy"))),
         psnr_db=done.get("psnr_db", newest.get("psnr_db")),
         ssim=done.get("ssim", newest.get("ssim")),
         baseline_psnr_db=done.get("baseline_psnr_db", newest.get("baseline_psnr_db")),
@@ -155,14 +133,5 @@ def _validation(event: Event) -> Validation:
     return Validation(int(event["step"]), float(event["psnr_db"]), event.get("ssim"), event.get("elapsed_s"))
 
 
-def read_pruning(stage: StageRecord) -> PruneRecord | None:
-    """The record of a pruning, or None while it has not yet told of its `before` and `after`."""
-    event = next((e for e in reversed(stage.events) if isinstance(e.get("before"), dict) and isinstance(e.get("after"), dict)), None)
-    if event is None:
-        return None
-    before, cut = understood(stage.path / "events.jsonl", lambda: (_size(event["before"]), _size(event["after"])))
-    return PruneRecord(before, cut, read_training(stage))
-
-
-def _size(data: Mapping[str, Any]) -> Size:
-    return Size(data.get("macs_720p"), data.get("params"), data.get("psnr_db"), data.get("ssim"), str(data.get("description", "")))
+def _policies(event: Event) -> Policies:
+    return Policies(int(event["step"]), dict(event["operations"]), dict(event.get("amounts") or {}), event.get("harder"))

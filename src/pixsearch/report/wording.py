@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from pixsearch.units import format_bytes, format_count
@@ -162,3 +163,9 @@ def levels(shares: Mapping[str, float]) -> str:
     """`none` or `1: 11%, 2: 0.3%` of samples that differ by so many of 255 levels."""
     off = {level: share for level, share in shares.items() if level != "0" and share > 0}
     return ", ".join(f"{level}: {share:.2g}%" for level, share in ((k, v * 100) for k, v in off.items())) or "none"
+
+
+def formats(chosen: Sequence[str]) -> str:
+    """`float, 3 × int32, float`: the formats of layers in their order, runs of one together."""
+    runs = [(name, len(list(same))) for name, same in groupby(chosen)]
+    return ", ".join(name if count == 1 else f"{count} × {name}" for name, count in runs)

@@ -38,6 +38,7 @@ class SearchConfig(Config):
     `cars` trains shared weights instead: at first for `warmup_steps` steps on random members (left out: a third of
     `budget_s`, or 4000 steps), then for `generation_steps` on the parents of each generation, with batches and rate as above. `protection`
     lets networks live on whose quality still grows. Every score counts as an evaluation, those of parents at each new version too.
+    `blockqnn` has `offspring` candidates under way at a time; how random its decisions are follows the budget the search was begun with.
     """
 
     may_change: ClassVar[frozenset[str]] = frozenset(

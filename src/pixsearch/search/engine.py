@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +41,10 @@ class Engine:
     have tried. Candidates are recorded as they end and told in the order asked for, so it does not matter how many workers there are.
     Where candidates share weights a generation is judged whole or not at all, so a budget ends the search between two of them.
 
+    A strategy that flows is asked and told one by one while others are computed, unless there are rungs to climb or latencies to measure,
+    which need generations. How many are under way at a time does not depend on the workers, so the front does not, either; it
+    ought not to be less than the workers.
+
     `tries` are all tries so far and `judged` those at the highest rung, each in the order asked for; `on_generation` hears the
     generation's number and both after every tell.
     """
@@ -66,6 +71,64 @@ class Engine:
 
     def run(self) -> list[Scored]:
         """Every candidate that came to the highest rung, in the order asked for."""
+        if self.strategy.flows and len(self.rungs.fidelities) == 1 and not any(o.latency for o in self.rungs.objectives):
+            self._flow()
+        else:
+            self._by_generations()
+        return self.judged
+
+    def _flow(self) -> None:
+        """Ask for one, and tell of the oldest under way once it has ended; what was asked for beyond the budget is not tried."""
+        self.evaluator.begin(())
+        under_way: deque[Any] = deque()
+        size, exhausted = self.strategy.offspring, False
+        while True:
+            while not exhausted and len(under_way) < size and self._wanted(len(self.tries) + len(under_way)) > 0:
+                asked = self.strategy.ask(1)
+                self._submit(asked)
+                under_way += asked
+                exhausted = not asked
+            one = self._ended(under_way[0]) if under_way else None
+            if one is None:
+                break
+            under_way.popleft()
+            self._hear(one, size)
+        if len(self.tries) % size:
+            self.on_generation(len(self.tries) // size, self.tries, self.judged)
+        if exhausted:
+            self._say_exhausted(len(self.tries))
+
+    def _submit(self, asked: Sequence[Any]) -> None:
+        """Line up what is not in the record, if there is time."""
+        fresh = [genotype for genotype in asked if self.record.tried(genotype, self.rungs.top.name) is None]
+        self.evaluator.prepare(fresh)
+        for failed in self._submitted(fresh, self.rungs.top):
+            self.record.keep(failed)
+
+    def _ended(self, genotype: Any) -> Scored | None:
+        """The candidate's score, when it has ended; those that end before it are recorded. None when it is not tried."""
+        with self._stoppable():
+            while (one := self.record.tried(genotype, self.rungs.top.name)) is None:
+                ended = next(self.executor.results(self._begin), None)
+                if ended is None:
+                    return None
+                self.record.keep(_score_of(ended))
+                if not self._may_go_on():
+                    self.executor.cancel()
+        return one
+
+    def _hear(self, one: Scored, size: int) -> None:
+        """Tell the strategy of one candidate; every `size` of them count as a generation."""
+        self.tries.append(one)
+        self.judged.append(one)
+        self.strategy.tell([one])
+        generation, over = divmod(len(self.tries), size)
+        if generation == 1 and not over:
+            _require_some_success(self.tries)
+        if not over:
+            self.on_generation(generation - 1, self.tries, self.judged)
+
+    def _by_generations(self) -> None:
         asked_for = generation = 0
         while (wanted := self._wanted(asked_for)) > 0:
             self.evaluator.begin(self.strategy.parents)
@@ -84,7 +147,6 @@ class Engine:
             if len(asked) < wanted:
                 self._say_exhausted(asked_for)
                 break
-        return self.judged
 
     def _wanted(self, so_far: int) -> int:
         size = self.strategy.generation_size
@@ -123,16 +185,27 @@ class Engine:
 
         What can only be measured while nothing else of ours runs is measured here first, before any worker begins.
         """
-        try:
+        with self._stoppable():
+            yield from self._submitted(fresh, fidelity)
+            for ended in self.executor.results(self._begin):
+                yield _score_of(ended)
+                if not self._may_go_on():
+                    self.executor.cancel()
+
+    def _submitted(self, fresh: Sequence[Any], fidelity: Fidelity) -> Iterator[Scored]:
+        """Line candidates up; those that failed before that are given at once."""
+        with self._stoppable():
             for measured in self._measured(fresh, fidelity):
                 if measured.error is not None:
                     yield measured
                 else:
                     self.executor.submit(evaluate, Job(measured.genotype, fidelity, measured), self._shared())
-            for ended in self.executor.results(self._begin):
-                yield _score_of(ended)
-                if not self._may_go_on():
-                    self.executor.cancel()
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Ctrl-C ends the search with a word on what is kept and how to go on."""
+        try:
+            yield
         except Interrupted:
             kept = self.record.count
             raise Interrupted(f"Stopped as asked; {kept} candidates are recorded, what was begun is not. {self.how_to_go_on}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pixsearch.errors import MachineError
@@ -50,7 +51,7 @@ class Record:
 
     def _read(self, event: Event) -> Scored:
         genes = {key: value for key, value in event["genotype"].items() if key != "space"}
-        given = {key: event[key] for key in ("figures", "fidelity", "error", "seconds", "cpu_s")}
+        given = {key: event[key] for key in ("figures", "fidelity", "error", "seconds", "cpu_s", "elapsed_s")}
         return Scored(self._space.parse(genes), **given)
 
     def first(self, kind: str) -> Event | None:
@@ -90,10 +91,11 @@ class Record:
     def keep(self, one: Scored, **place: int) -> None:
         """Write a tried candidate down; `place` says at which rung. Its number is the order of recording."""
         self._count += 1
+        one = replace(one, elapsed_s=self.elapsed())
         self._tried[(one.id, one.fidelity)] = one
         fields = one.record(self._objectives)
         described = self._space.describe(one.genotype)
-        self._note("candidate", number=self._count, description=described, elapsed_s=self.elapsed(), **place, **fields)
+        self._note("candidate", number=self._count, description=described, elapsed_s=one.elapsed_s, **place, **fields)
 
     def latency(self, genotype: Any, figure: str, measure: Callable[[], float]) -> float:
         """The recorded latency in ms, measured and recorded now when there is none; `MachineError` when that is deadly."""

@@ -42,7 +42,8 @@ class Scored:
 
     `figures` maps an objective's name to its value in the unit objectives use; a candidate that broke a bound early
     lacks what was not measured any more. `error` says why a failed candidate has no figures. `seconds` is wall
-    time, `cpu_s` processor time of the process it was tried in and of its children.
+    time, `cpu_s` processor time of the process it was tried in and of its children. `elapsed_s` is how long the search had
+    been going on, by its own clock, when it was recorded.
     """
 
     genotype: Genotype
@@ -51,6 +52,7 @@ class Scored:
     error: str | None = None
     seconds: float = 0.0
     cpu_s: float = 0.0
+    elapsed_s: float = 0.0
 
     @property
     def id(self) -> str:

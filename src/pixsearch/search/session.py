@@ -117,7 +117,7 @@ def _run(search: _Search, data: Data) -> dict[str, Any]:
     _note_start(search, data)
     val = Selection(data.val, search.task, pictures=search.config.val_pictures, window=search.config.val_window)
     baseline = _baseline(search, val)
-    strategy = make_strategy(search.space, search.objectives, search.config)
+    strategy = make_strategy(search.space, search.objectives, as_begun(search))
     evaluator = make_evaluator(search, strategy, data, val)
     reference: dict[str, float] = {}
 
@@ -182,6 +182,12 @@ def _note_start(search: _Search, data: Data) -> None:
         )
     record = search.record
     record.note("resume", evaluated=record.count, candidates=record.candidates, elapsed_s=record.elapsed())
+
+
+def as_begun(search: _Search) -> SearchConfig:
+    """The settings with the budget that the search was begun with: what a strategy made of that must come out alike on resume."""
+    begun = search.record.first("start")
+    return search.config if begun is None else search.config.model_copy(update={key: begun[key] for key in ("evaluations", "budget_s")})
 
 
 def photos_digest(data: Data) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -207,6 +207,37 @@ class BlockSpace(Space[G]):
     @abstractmethod
     def exchange(self, genotype: G, position: int, kind: str, rng: np.random.Generator) -> G:
         """A member with a block of `kind` at `position`; what else such a block needs is drawn, or kept where both have it."""
+
+
+Decision = Hashable
+"""One of the decisions that a genotype of a `SequentialSpace` is made by."""
+
+
+class SequentialSpace(Space[G]):
+    """A space whose genotypes are written decision by decision; what can follow one depends on that one alone.
+
+    Some genes may be left open: they say how large the network is.
+    """
+
+    @abstractmethod
+    def decisions(self, genotype: G) -> tuple[Decision, ...]:
+        """The decisions that write `genotype` in canonical form, from the first to the last one."""
+
+    @abstractmethod
+    def following(self, last: Decision | None) -> Sequence[Decision]:
+        """All that can follow `last` (None: at the start); nothing follows the last decision of a genotype."""
+
+    @abstractmethod
+    def draw_following(self, last: Decision | None, rng: np.random.Generator) -> Decision:
+        """One of those, as likely as `sample` draws it."""
+
+    @abstractmethod
+    def written(self, decisions: Sequence[Decision], fits: Callable[[G], bool]) -> G | None:
+        """The largest member with these decisions that `fits`, the smallest when none does; None when they make no member."""
+
+    @abstractmethod
+    def density(self, genotype: G) -> float:
+        """Edges over nodes of the genotype's graph."""
 
 
 def read_genotype(data: dict[str, Any], signature: Signature) -> tuple[Space[Any], Any]:

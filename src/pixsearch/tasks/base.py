@@ -91,6 +91,8 @@ class Task(ABC):
     """What a model is applied to."""
     draws: ClassVar[bool] = False
     """Whether inputs are drawn at random from the truth, anew for every batch, and not made once by `degrade`."""
+    follows_changes: ClassVar[bool] = False
+    """Whether inputs that are made once are a linear function of the truth's planes, but for rounding."""
     margin: int = 0
     """Pixels of truth around a patch that `draw` wants to see, a multiple of the scale; they are cut off behind it."""
 
@@ -176,6 +178,19 @@ class Task(ABC):
     def batch(self, truth: Planes, rng: np.random.Generator) -> Batch:
         """What a network is trained on, of a task that `draws`, for the truth's planes (N, C, H, W)."""
         return Batch(self.draw(truth, rng), truth)
+
+    def follows(self, change: Planes) -> dict[str, Planes]:
+        """By how much the inputs that `degrade` makes change with planes (N, C, H, W) of the truth, of a task that `follows_changes`."""
+        raise NotImplementedError(f"`{self.name}` does not say how its inputs change with the truth.")
+
+    @property
+    def can_be_undamaged(self) -> bool:
+        """Whether an input could be as good as the truth: not where it is smaller and nothing is wrong with it besides."""
+        return self.scale == 1
+
+    def undamaged(self, truth: Planes) -> dict[str, Planes]:
+        """Input planes for the truth's (N, C, H, W) from which nothing is missing, of a task that `can_be_undamaged`."""
+        return {self.signature.inputs[0].name: truth}
 
     def drawn(self, truth: Picture, seed: int) -> Pair:
         """The pair that is scored, of a task that `draws`: its inputs are drawn from the `seed` alone."""

@@ -119,6 +119,11 @@ class Denoise(Task):
             return light.from_linear(noise.read_out(light.to_linear(truth), shot, read, rng))
         return truth + strength[0] * noise.white(truth.shape, rng)
 
+    def undamaged(self, truth: Planes) -> dict[str, Planes]:
+        """The truth's planes, and a level of 0 where it is told."""
+        told = {LEVEL: np.zeros((len(truth), 1, *truth.shape[-2:]), np.float32)} if self.settings.level else {}
+        return {INPUT: truth, **told}
+
     def levels(self, name: str, planes: Planes) -> Samples:
         """Three equal channels where the plane is grey; σ in levels of 255, (H, W, 1)."""
         samples = super().levels(name, planes)

@@ -70,6 +70,15 @@ class JointDemosaic(Task):
         packed = mosaic.pack(truth)
         return {INPUT: packed if self.settings.noise == "none" else self._exposed(packed, rng)}
 
+    @property
+    def can_be_undamaged(self) -> bool:
+        """A mosaic may be free of noise."""
+        return self.settings.noise != "none"
+
+    def undamaged(self, truth: Planes) -> dict[str, Planes]:
+        """The packed mosaic without noise."""
+        return {INPUT: mosaic.pack(truth)}
+
     def encode(self, name: str, pictures: Samples) -> Planes:
         """The packed planes of samples (…, H, W, 4) of 0…255; `name` is always `mosaic`."""
         del name

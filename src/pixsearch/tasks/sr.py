@@ -6,7 +6,7 @@ import numpy as np
 
 from pixsearch.pixels.color import rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
 from pixsearch.pixels.metrics import psnr, ssim
-from pixsearch.pixels.resize import rescale
+from pixsearch.pixels.resize import rescale, resize
 from pixsearch.pixels.types import Picture, Samples
 from pixsearch.signature import Port, Signature
 from pixsearch.tasks import rgb
@@ -25,6 +25,7 @@ class SuperResolution(Task):
     name = "sr"
     metric = "PSNR-Y"
     scales = (2, 3, 4)
+    follows_changes = True
 
     @property
     def signature(self) -> Signature:
@@ -59,6 +60,11 @@ class SuperResolution(Task):
             luma *= _PER_LEVEL
             return luma[..., np.newaxis, :, :]
         return rgb.to_planes(pictures)
+
+    def follows(self, change: Planes) -> dict[str, Planes]:
+        """The change reduced by bicubic; rounding and clipping are left out."""
+        rows, columns = (resize(np.eye(side, dtype=np.float32), side // self.scale, side) for side in change.shape[-2:])
+        return {INPUT: np.matmul(np.matmul(rows, change), columns.T)}
 
     def decode(self, output: Planes, inputs: dict[str, Samples]) -> Picture:
         """The output as RGB, clipped and rounded; on `y` with the input's chroma upscaled by bicubic."""

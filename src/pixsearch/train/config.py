@@ -10,6 +10,7 @@ from pixsearch.config import Config, Seconds
 
 Loss = Literal["l1", "l2", "charbonnier"]
 Optimizer = Literal["adam", "muon", "sgd"]
+Augment = Literal["none", "flips", "cutblur", "random", "adversarial"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 RATES = {"adam": 2e-3, "muon": 5e-3, "sgd": 1e-1}
@@ -23,7 +24,10 @@ class TrainConfig(Config):
     train together under torchrun), `patch` is the side of the input patches in pixels.
     `rate` is the peak of the learning rate, left out the one that suits the `optimizer`; it is reached after the share `warmup` of the
     training and then lowered to zero along a cosine. `ema` bounds the decay of the averaged weights, which are what a training
-    gives. With a teacher, `teacher_share` of the loss is the distance to its answer, the rest that to the truth. `precision` is
+    gives. `augment` is what befalls patches: nothing; `flips` and rotations, which all others have, too; `cutblur` for half of them; or
+    policies of operations for three quarters of them, `random` ones or such as are written against the network (`train.adversary`).
+    The patches of a batch are shared out among its policies, so a step costs the network no more time than without.
+    With a teacher, `teacher_share` of the loss is the distance to its answer, the rest that to the truth. `precision` is
     that of the convolutions while training: `auto` takes bfloat16 where the processor computes it natively; for the share
     `full_precision` at the end of the training it is float32, and scores are always taken so. `threads` None leaves half of the
     cores to others. `validations` says how often whole
@@ -40,6 +44,7 @@ class TrainConfig(Config):
     warmup: float = Field(default=0.05, ge=0, lt=1)
     loss: Loss = "l1"
     ema: float = Field(default=0.999, ge=0, lt=1)
+    augment: Augment = "flips"
     teacher_share: float = Field(default=0.5, gt=0, le=1)
     branches: Literal["none", "linear", "ecb"] = "none"
     precision: Precision = "auto"

@@ -10,6 +10,7 @@ from torch import Tensor
 from pixsearch.errors import UsageError
 from pixsearch.nn.build import Network, deploy
 from pixsearch.signature import Signature
+from pixsearch.train.adversary import Adversary
 from pixsearch.train.compute import Compute
 from pixsearch.train.config import TrainConfig
 from pixsearch.train.feed import narrowed
@@ -21,13 +22,21 @@ class Lesson:
     """The loss of a batch for a network with the signature `student`.
 
     A `teacher` answers the same batch, by itself; the share `teacher_share` of the loss is the distance to its answer, of the frames
-    that both answer. `signature` is what batches are to be drawn for: that of the two which sees more.
+    that both answer. `signature` is what batches are to be drawn for: that of the two which sees more. An `adversary` is told how
+    far the network's own answers are from the truth.
     """
 
-    def __init__(self, student: Signature, config: TrainConfig, compute: Compute, teacher: Network | None = None) -> None:
+    def __init__(
+        self,
+        student: Signature,
+        config: TrainConfig,
+        compute: Compute,
+        teacher: Network | None = None,
+        adversary: Adversary | None = None,
+    ) -> None:
         self.signature = wider(student, teacher)
         self._student, self._criterion, self._compute = student, LOSSES[config.loss], compute
-        self._share = config.teacher_share
+        self._share, self._adversary = config.teacher_share, adversary
         self._teacher = None if teacher is None else compute.place(deploy(teacher)).requires_grad_(False).eval()
 
     def __call__(self, trainee: Trainee, inputs: list[Tensor], truth: Tensor) -> Tensor:
@@ -35,6 +44,8 @@ class Lesson:
         own, wanted = narrowed(inputs, truth, self._student)
         output = trainee(own)
         loss = self._criterion(output, wanted)
+        if self._adversary is not None:
+            self._adversary.watch(output, wanted, self._criterion, trainee.progress.step)
         if self._teacher is None:
             return loss
         answer = self._answer(self._teacher, inputs, truth)

@@ -11,6 +11,7 @@ from pixsearch.errors import Interrupted
 from pixsearch.interrupt import stop_asked
 from pixsearch.nn.build import Network
 from pixsearch.nn.dynamic import cool, predictors
+from pixsearch.train.adversary import Adversary
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.compute import choose
 from pixsearch.train.config import TrainConfig
@@ -24,6 +25,7 @@ from pixsearch.train.trainee import Trainee
 
 Validate = Callable[[Network, int], dict[str, Any] | None]
 
+POLICIES_TOLD = 20  # times that the record says what an adversary tends to
 GAIN_DB = 0.005  # what a validation must bring to count as a gain for `patience`
 
 
@@ -37,6 +39,7 @@ def fit(
     note: Note = silent,
     ranks: Ranks = ALONE,
     teacher: Network | None = None,
+    adversary: Adversary | None = None,
 ) -> Network:
     """Train `network` (in place) and return it with its averaged weights, in its training form, on the processor.
 
@@ -45,19 +48,19 @@ def fit(
     pictures on the way; its figures (`psnr_db` among them) are noted and never choose the weights. A `teacher` answers every batch,
     for the network to learn from (see `Lesson`, also for which signature `patches` are drawn). torch's generators and
     threads are left as they were. All `ranks` call this alike, each with its share of the `patches`; only the first has
-    checkpoints, validates and is heard.
+    checkpoints, validates and is heard. An `adversary` is told what the network made of each batch, which is drawn under its policies.
 
     Raises `Interrupted` after saving when the user asked to stop, `GateError` when the loss keeps exploding, `MachineError`
     when a checkpoint cannot be written; the last one stays good.
     """
     compute = choose(config, ranks)
-    lesson = Lesson(network.signature, config, compute, teacher)
+    lesson = Lesson(network.signature, config, compute, teacher, adversary)
     with compute.in_charge(), Feed(patches, lesson.signature, compute, ahead=compute.device.type != "cpu") as feed:
-        trainee = Trainee(network, config, compute, ranks)
+        trainee = Trainee(network, config, compute, ranks, adversary)
         dynamic = predictors(trainee.network)
         record = Record(trainee, config, checkpoints, note, ranks)
         tick, progress = record.clock.tick, record.clock.progress
-        good, validated = trainee.pack(), progress(trainee.progress.step)
+        good, validated, told = trainee.pack(), progress(trainee.progress.step), -1.0
         while True:
             here, stop = trainee.progress, tick(stop_asked())
             over = here.over or progress(here.step) >= 1
@@ -83,6 +86,9 @@ def fit(
             rate = config.rate * here.slowed * rate_share(progress(here.step + 0.5), config.warmup, here.entered)
             trainee.learn(loss, rate)
             record.step(rate)
+            if adversary is not None and is_due(told, progress(here.step), POLICIES_TOLD):
+                record.policy(adversary)
+                told = progress(here.step)
             if validate is not None and is_due(validated, progress(here.step), config.validations):
                 look(trainee, record, validate, config, ranks)
                 tick()

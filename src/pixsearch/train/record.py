@@ -8,6 +8,7 @@ from typing import Any
 
 from pixsearch.data.progress import Note
 from pixsearch.errors import UsageError
+from pixsearch.train.adversary import Adversary
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.config import TrainConfig
 from pixsearch.train.ranks import ALONE, Ranks
@@ -63,6 +64,11 @@ class Record:
     def validation(self, figures: dict[str, Any], seconds: float) -> None:
         """An event `validation` {step, progress, seconds, elapsed_s} with the `figures` of whoever validates."""
         self._note("validation", **self._place(), **figures, seconds=round(seconds, 3))
+        self._go_on()
+
+    def policy(self, adversary: Adversary) -> None:
+        """An event `policy` {step, progress, elapsed_s} with the `preferences` of the adversary."""
+        self._note("policy", **self._place(), **adversary.preferences())
         self._go_on()
 
     def ended_early(self) -> None:

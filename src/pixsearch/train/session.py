@@ -22,6 +22,7 @@ from pixsearch.nn.modelfile import make_card, save_model
 from pixsearch.registry import SPACES
 from pixsearch.rundir import Stage, command_of
 from pixsearch.tasks.base import Task, task_for
+from pixsearch.train.adversary import Adversary, adversary_of, policies_of
 from pixsearch.train.checkpoint import Checkpoints
 from pixsearch.train.compute import choose
 from pixsearch.train.config import TrainConfig
@@ -68,14 +69,25 @@ def train_stage(
     stage.note("start", **description(network, config, name, ranks), **taught)
     baseline = score_baseline(data.val, task)
     against = {f"baseline_{key}": baseline[key] for key in ("psnr_db", "ssim")}
-    patches = batches(data, network, teacher, config, ranks, stage.note)
+    adversary = adversary_of(config, task_for(network.signature), data.train, ranks)
+    patches = batches(data, network, teacher, config, ranks, adversary, stage.note)
     checkpoints = Checkpoints(stage.path / "checkpoints", f"Go on with `pixsearch {command_of(stage.name)} --resume {stage.run}`.")
 
     def look(average: Network, _step: int) -> Figures:
         return {**validate(average, data.val, task), **against}
 
     with able_machine(config):
-        average = fit(network, patches, config, validate=look, checkpoints=checkpoints, note=stage.note, ranks=ranks, teacher=teacher)
+        average = fit(
+            network,
+            patches,
+            config,
+            validate=look,
+            checkpoints=checkpoints,
+            note=stage.note,
+            ranks=ranks,
+            teacher=teacher,
+            adversary=adversary,
+        )
         figures = look(average, -1)
     ended = _ended(checkpoints)
     stage.note("validation", progress=1.0, **ended, **figures)
@@ -118,16 +130,34 @@ def take_part(network: Network, photos: DataConfig, task: Task, config: TrainCon
     data = open_data(photos, task)
     if data.summary["contents"] != contents:
         raise DataError(f"The photos of process {ranks.rank} are not those of process 0. Give all machines the same folders.")
+    adversary = adversary_of(config, task_for(network.signature), data.train, ranks)
     with able_machine(config):
-        patches = batches(data, network, teacher, config, ranks)
-        fit(network, patches, config, validate=lambda *_: None, ranks=ranks, teacher=teacher)
+        patches = batches(data, network, teacher, config, ranks, adversary)
+        fit(network, patches, config, validate=lambda *_: None, ranks=ranks, teacher=teacher, adversary=adversary)
 
 
-def batches(data: Data, network: Network, teacher: Network | None, config: TrainConfig, ranks: Ranks, note: Note = silent) -> Patches:
+def batches(
+    data: Data,
+    network: Network,
+    teacher: Network | None,
+    config: TrainConfig,
+    ranks: Ranks,
+    adversary: Adversary | None = None,
+    note: Note = silent,
+) -> Patches:
     """The batches of this rank: together the ranks see those of one process with as many times `config.batch`."""
     task = task_for(wider(network.signature, teacher))
-    share = ranks.rank, ranks.size
-    return Patches(data.train, task, batch=config.batch, patch=config.patch, seed=config.seed, share=share, note=note)
+    return Patches(
+        data.train,
+        task,
+        batch=config.batch,
+        patch=config.patch,
+        seed=config.seed,
+        share=(ranks.rank, ranks.size),
+        turns=config.augment != "none",
+        policies=policies_of(config, task, data.train, adversary),
+        note=note,
+    )
 
 
 def description(network: Network, config: TrainConfig, name: str, ranks: Ranks = ALONE) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pixsearch.errors import DataError
 from pixsearch.nn.build import Network
+from pixsearch.train.adversary import Adversary
 from pixsearch.train.compute import Compute
 from pixsearch.train.config import TrainConfig
 from pixsearch.train.optimizer import make
@@ -50,9 +51,14 @@ class Packed:
 
 
 class Trainee:
-    """A network in training. `network` has the raw weights, `average` the averaged ones; they are the same on all `ranks`."""
+    """A network in training, and its adversary if it has one; all is the same on all `ranks`.
 
-    def __init__(self, network: Network, config: TrainConfig, compute: Compute, ranks: Ranks = ALONE) -> None:
+    `network` has the raw weights, `average` the averaged ones.
+    """
+
+    def __init__(
+        self, network: Network, config: TrainConfig, compute: Compute, ranks: Ranks = ALONE, adversary: Adversary | None = None
+    ) -> None:
         self.network = compute.place(network).train()
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.progress = Progress()
@@ -60,6 +66,7 @@ class Trainee:
         self._ema, self._compute, self._ranks = config.ema, compute, ranks
         self._weights: list[Tensor] = list(self.network.parameters())
         self._averaged: list[Tensor] = list(self.average.parameters())
+        self._adversary = adversary
         self._optimizer = make(config.optimizer, self.network.named_parameters())
         self._scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.dtype == torch.float16)
         shared = ranks.wrap(self.network, compute.device)
@@ -144,6 +151,8 @@ class Trainee:
         tensors = {"loss_sum": self._loss_sum, **self._optimizer.tensors()}
         for (name, weight), averaged in zip(self.network.named_parameters(), self._averaged, strict=True):
             tensors[f"network/{name}"], tensors[f"average/{name}"] = weight, averaged
+        if self._adversary is not None:
+            tensors |= {f"adversary/{name}": value for name, value in self._adversary.tensors().items()}
         return tensors
 
 

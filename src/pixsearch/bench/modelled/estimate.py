@@ -15,7 +15,7 @@ from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.targets.arm64 import Arm64Target
 from pixsearch.card import ModelCard
 
-PRICED = ("float", "int8")
+PRICED = ("float", "int8", "mixed")
 """The precisions whose graph on Arm is known here; in others a model is emulated as a whole."""
 
 

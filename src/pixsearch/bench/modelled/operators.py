@@ -34,6 +34,8 @@ _TYPES = {
     "tensor(float16)": TensorProto.FLOAT16,
     "tensor(uint8)": TensorProto.UINT8,
     "tensor(int8)": TensorProto.INT8,
+    "tensor(uint16)": TensorProto.UINT16,
+    "tensor(int32)": TensorProto.INT32,
 }
 """The activations that the runner can be given."""
 

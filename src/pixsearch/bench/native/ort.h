@@ -27,7 +27,7 @@ typedef struct {
 } OrtApiBase;
 
 enum { ORT_LOGGING_ERROR = 3, ORT_ARENA_ALLOCATOR = 1, ORT_MEM_DEFAULT = 0 };
-enum { ORT_FLOAT = 1, ORT_UINT8 = 2, ORT_INT8 = 3, ORT_FLOAT16 = 10 };
+enum { ORT_FLOAT = 1, ORT_UINT8 = 2, ORT_INT8 = 3, ORT_UINT16 = 4, ORT_INT32 = 6, ORT_FLOAT16 = 10 };
 
 /* ORT_ENTRY(place, result, name, arguments) makes `name` a function that calls the table's entry. */
 extern void *const *ort_api;

@@ -189,7 +189,14 @@ static int load(Model *m, const char *path, double *load_ms) {
     return read_ports(m);
 }
 
-static size_t element_bytes(int type) { return type == ORT_FLOAT ? 4 : type == ORT_FLOAT16 ? 2 : type == ORT_UINT8 || type == ORT_INT8 ? 1 : 0; }
+static size_t element_bytes(int type) {
+    switch (type) {
+        case ORT_FLOAT: case ORT_INT32: return 4;
+        case ORT_FLOAT16: case ORT_UINT16: return 2;
+        case ORT_UINT8: case ORT_INT8: return 1;
+        default: return 0;
+    }
+}
 
 static void free_outputs(Model *m) {
     for (size_t i = 0; i < m->n_out; i++)

@@ -17,7 +17,7 @@ from pixsearch.tasks.base import Planes
 
 SETTINGS = ("session.force_spinning_stop=1",)
 """As on target `local`: threads spin within a run, not between runs."""
-TYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 10: np.float16}
+TYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 6: np.int32, 10: np.float16}
 LOAD_TIMEOUT_S = 600.0
 RUN_TIMEOUT_S = 3600.0
 

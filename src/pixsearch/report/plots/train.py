@@ -5,7 +5,7 @@ from __future__ import annotations
 from pixsearch.report import wording as w
 from pixsearch.report.plots import look as p
 from pixsearch.report.plots.look import Figure
-from pixsearch.report.trained import TrainingRecord
+from pixsearch.report.trained import Policies, TrainingRecord
 
 
 def validation_plot(train: TrainingRecord) -> Figure | None:
@@ -29,6 +29,30 @@ def loss_plot(train: TrainingRecord) -> Figure | None:
     return p.figure(
         [trace], "step", "training loss", showlegend=False, height=260, yaxis=p.axis("training loss", type="log", exponentformat="power")
     )
+
+
+def policy_plot(train: TrainingRecord) -> Figure | None:
+    """The probability of each operation of an adversary's policies by step; None of a training without one."""
+    if not train.policies:
+        return None
+    steps, newest = [told.step for told in train.policies], train.policies[-1]
+    dashes = ("solid", "dash", "dot", "dashdot")
+    colors = (p.ACCENT, p.SECOND, p.THIRD)
+    traces = []
+    for number, name in enumerate(sorted(newest.chances, key=lambda name: -newest.chances[name])):
+        chances = [told.chances.get(name) for told in train.policies]
+        hover = [_policy_words(name, told) for told in train.policies]
+        look = {"color": colors[number % 3], "width": 1.5, "dash": dashes[number // 3 % 4]}
+        traces.append(p.line(name, steps, chances, line=look, hovertext=hover, hoverinfo="text"))
+    return p.figure(
+        traces, "step", "probability of an operation", height=380, yaxis=p.axis("probability of an operation", rangemode="tozero")
+    )
+
+
+def _policy_words(name: str, told: Policies) -> str:
+    amount = told.amounts.get(name)
+    lines = [f"step {told.step}", f"{p.escaped(name)} {told.chances.get(name, 0.0) * 100:.0f} %"]
+    return "<br>".join([*lines, *([] if amount is None else [f"amount {amount:.2f}"])])
 
 
 def rate_plot(train: TrainingRecord) -> Figure | None:

@@ -32,10 +32,14 @@ class Strategy(ABC):
 
     A strategy that `shares_weights` has its candidates judged by weights they share. These change from one generation to the next, so its
     `parents` are asked for again in each, once and first, and a generation is judged as a whole.
+
+    A strategy that `flows` needs no generations: where it can, the engine asks it for one candidate whenever it has told it of the
+    oldest one that is under way, so that no worker waits for the slowest of a generation. `offspring` are under way at a time.
     """
 
     options: ClassVar[tuple[str, ...]] = ()
     shares_weights: ClassVar[bool] = False
+    flows: ClassVar[bool] = False
     offspring_share: ClassVar[float] = 0.5
     """New genotypes of a generation for each of the population, when nothing else is said."""
 

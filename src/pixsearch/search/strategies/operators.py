@@ -23,20 +23,28 @@ Breed = Callable[[Any, Any, np.random.Generator], Any]
 Mutate = Callable[[Any, np.random.Generator], Any]
 
 
-def spread_sampler(space: Space[Any], objectives: Sequence[Objective], fits: Fits) -> Sampler:
-    """Random members that keep the bounds, spread over the decades of multiply-adds up to the bound.
+def spread_ceiling(space: Space[Any], objectives: Sequence[Objective]) -> Callable[[np.random.Generator], float]:
+    """Ceilings of multiply-adds for 720p, drawn from the smallest member's cost to the bound on a logarithmic scale.
 
-    Members drawn evenly from the genes are nearly all far above any phone's budget, and repaired ones would all crowd at
-    the bound. So each has a ceiling of its own, drawn from the smallest member's cost to the bound on a logarithmic
-    scale, more densely towards the bound (half of them within its upper quarter), and is drawn again until it lies closely under
-    it, or shrunk to it after a few draws.
+    They lie more densely towards the bound: half of them within its upper quarter.
     """
     low = math.log(space.macs_720p(space.smallest()))
     bound = next((o.bound for o in objectives if o.name == "macs_720p" and o.bound is not None), math.inf)
     high = math.log(min(bound, space.macs_720p(space.largest())))
+    return lambda rng: math.exp(high - max(0.0, high - low) * rng.random() ** 2) * (1 + 1e-9)
+
+
+def spread_sampler(space: Space[Any], objectives: Sequence[Objective], fits: Fits) -> Sampler:
+    """Random members that keep the bounds, spread over the decades of multiply-adds up to the bound.
+
+    Members drawn evenly from the genes are nearly all far above any phone's budget, and repaired ones would all crowd at
+    the bound. So each has a ceiling of its own (`spread_ceiling`), and is drawn again until it lies closely under it, or shrunk to it
+    after a few draws.
+    """
+    draw_ceiling = spread_ceiling(space, objectives)
 
     def sample(rng: np.random.Generator) -> Any:
-        ceiling = math.exp(high - max(0.0, high - low) * rng.random() ** 2) * (1 + 1e-9)
+        ceiling = draw_ceiling(rng)
         drawn = space.sample(rng)
         for _ in range(DRAWS):
             if ceiling / NEAR <= space.macs_720p(drawn) <= ceiling and fits(drawn):
