@@ -112,8 +112,12 @@ class VideoSpace(BlockSpace[VideoGenotype]):
         return pick(rng, others) if others else genotype
 
     def smallest(self) -> VideoGenotype:
-        """The smallest chain on the smallest window, or with the smallest state."""
+        """The smallest chain on the smallest window, or with the smallest state, behind the head that makes it cheapest."""
         return min(self._ends("smallest", STATES[0]), key=self.price)
+
+    def leanest(self) -> VideoGenotype:
+        """The same chains by their trained values: behind a space-to-depth head a state saves multiply-adds and costs values."""
+        return min(self._ends("smallest", STATES[0]), key=self.params)
 
     def largest(self) -> VideoGenotype:
         """The largest chain on the largest window, or with the largest state."""
