@@ -101,8 +101,9 @@ def _validation(event: Event) -> str:
     base = event.get("baseline_psnr_db")
     over = f"{w.gain(event['psnr_db'] - base)} over the baseline" if base is not None else None
     flicker = f"flicker {w.flicker(event['flicker'])}" if event.get("flicker") is not None else None
+    sharpness = f"sharpness {w.sharpness(event['sharpness'])}" if event.get("sharpness") is not None else None
     return f"validation at step {event['step']}: " + _join(
-        f"{w.decibel(event['psnr_db'])} dB", over, f"SSIM {w.similarity(event.get('ssim'))}", flicker
+        f"{w.decibel(event['psnr_db'])} dB", over, f"SSIM {w.similarity(event.get('ssim'))}", flicker, sharpness
     )
 
 
