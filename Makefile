@@ -139,6 +139,12 @@ benchmark-arm: targets  ## Outputs and modelled latency of one network on emulat
 benchmark-arm-costs: targets  ## The table of operator costs against whole networks on an emulated A76; resumes row by row
 	$(BIN)/python benchmarks/arm_costs.py
 
+benchmark-arm-engines: targets  ## One network in ONNX Runtime and in ncnn on emulated Arm cores; resumes row by row
+	$(BIN)/python benchmarks/arm_engines.py
+
+benchmark-engines: setup  ## One network in ONNX Runtime and in LiteRT on this machine, in an environment of its own (.venv-engines)
+	$(BIN)/python benchmarks/engines.py
+
 clean:  ## Remove what the targets above made, but for .venv and runs
 	rm -rf build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

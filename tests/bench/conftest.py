@@ -10,7 +10,7 @@ import pytest
 from pixsearch.card import KEY, ModelCard
 from pixsearch.pixels.files import read_picture, write_picture
 
-from .machines import adbd, sshd
+from .machines import adbd, arm_sshd, require, sshd
 
 Export = Callable[..., Path]
 
@@ -73,6 +73,14 @@ def photos(sample_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def ssh_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """How ssh reaches a server of this session's own on loopback."""
     with sshd(tmp_path_factory.mktemp("sshd")) as options:
+        yield options
+
+
+@pytest.fixture(scope="session")
+def arm_ssh_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """How ssh reaches an arm64 machine of this session's own: its files run in qemu-user."""
+    require("ssh")
+    with arm_sshd(tmp_path_factory.mktemp("arm-sshd")) as options:
         yield options
 
 

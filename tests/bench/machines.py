@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pixsearch.bench import setup
+from pixsearch.bench.modelled.cores import CORES, write_cpuinfo
 from pixsearch.errors import MachineError
 
 PATIENCE_S = 60.0
@@ -57,9 +58,41 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+# Inside the namespace of one ssh command: files for arm64 are executed by qemu-user, and the machine calls itself so.
+ARM = r"""
+mount -t binfmt_misc none /proc/sys/fs/binfmt_misc || exit
+elf='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
+bits='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
+printf '%s' ":arm64:M::$elf:$bits:@QEMU@:F" > /proc/sys/fs/binfmt_misc/register || exit
+eval "$SSH_ORIGINAL_COMMAND"
+"""
+
+
 @contextmanager
-def sshd(folder: Path, environment: dict[str, str] | None = None) -> Iterator[str]:
-    """Options of ssh that reach a server on loopback, which takes this user's new key; `environment` is what its shells see."""
+def arm_sshd(folder: Path) -> Iterator[str]:
+    """Like `sshd`, but what its shells start may be for arm64: qemu-user executes it, each command in namespaces of its own."""
+    unshare, qemu = needed("unshare", "qemu-aarch64")
+    able = subprocess.run(
+        [unshare, "-U", "-r", "-m", "mount", "-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc"], capture_output=True, check=False
+    )
+    if able.returncode:
+        pytest.skip(f"this kernel has no binfmt_misc for namespaces (Linux 6.7 has): {able.stderr.decode().strip()}")
+    write_cpuinfo(CORES["a76"], folder / "root")
+    (folder / "bin").mkdir()
+    (folder / "bin" / "uname").write_text("#!/bin/sh\necho aarch64\n")
+    (folder / "bin" / "uname").chmod(0o755)
+    (folder / "arm.sh").write_text(ARM.replace("@QEMU@", qemu))
+    machine = {"QEMU_CPU": CORES["a76"].emulated, "QEMU_LD_PREFIX": str(folder / "root"), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+    with sshd(folder, machine, f"exec {unshare} -U -r -m sh {folder / 'arm.sh'}") as options:
+        yield options
+
+
+@contextmanager
+def sshd(folder: Path, environment: dict[str, str] | None = None, started: str = 'eval "$SSH_ORIGINAL_COMMAND"') -> Iterator[str]:
+    """Options of ssh that reach a server on loopback, which takes this user's new key.
+
+    `environment` is what its shells see, `started` how they run what ssh asks for.
+    """
     server, keygen, _ = needed("sshd", "ssh-keygen", "ssh")
     for name in ("host", "user"):
         subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
@@ -69,7 +102,7 @@ def sshd(folder: Path, environment: dict[str, str] | None = None) -> Iterator[st
     settings = {"HOME": str(home), **(environment or {})}
     (folder / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder / 'host'}\nAuthorizedKeysFile {folder / 'authorized'}\n"
-        f'PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nForceCommand cd {home} && eval "$SSH_ORIGINAL_COMMAND"\n'
+        f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nForceCommand cd {home} && {started}\n"
         f"SetEnv {' '.join(f'{name}={value}' for name, value in settings.items())}\n"
     )
     Path("/run/sshd").mkdir(exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pixsearch.bench.measure import noise
@@ -45,6 +46,22 @@ def test_the_runner_keeps_to_the_chosen_cores_and_leaves_only_the_bundle(reached
         assert "Cpus_allowed_list:\t0\n" in Path(f"/proc/{pid}/status").read_text()
         assert len(target.shell(f"ls {target.folder}").split()) == 2
     assert target.shell(f"ls {target.folder}").split() == [target.bundle.folder.name]
+
+
+def test_an_arm64_machine_gets_the_arm64_bundle(arm_ssh_options, monkeypatch, model):
+    """A real sshd on loopback whose machine is an emulated one: carried over, loaded and run there are Arm's own kernels."""
+    monkeypatch.setenv("PIXSEARCH_SSH_OPTIONS", arm_ssh_options)
+    target = open_target("ssh:127.0.0.1")
+    assert target.label.startswith("ssh 127.0.0.1: aarch64")
+    here = OnnxModel.open(model)
+    inputs = noise(here.card.signature, 24, 32)
+    with target.prepare(model, 1) as prepared:
+        measured = prepared.run(inputs, ONCE, want_outputs=True)
+        runner = target.shell(f"pgrep -a -n -f {target.bundle.folder.name}/[r]unner")
+        assert "qemu-aarch64" in runner
+    assert target.bundle.machine == "aarch64"
+    assert target.shell(f"head -c 20 {target.carried}/runner | od -A n -t x1 -j 18").split() == ["b7", "00"]  # EM_AARCH64
+    np.testing.assert_allclose(measured.outputs["output"], here.run(inputs), atol=1e-5)
 
 
 def test_a_lost_connection_is_told(reached, model):
