@@ -77,4 +77,4 @@ def _bytes(layer: Layer, largest: dict[str, float], following: Layer | None) -> 
     stored += bytes(-len(stored) % 4)
     activations = [LEVELS / largest[one.reads] for one in (layer, following) if one is not None]
     parts = [np.float32(part).tobytes() for part in (layer.bias, scales, *activations)]
-    return np.uint32(INT8_TAG).tobytes() + stored + b"".join(parts)
+    return b"".join([np.uint32(INT8_TAG).tobytes(), stored, *parts])

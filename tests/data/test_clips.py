@@ -10,6 +10,7 @@ import pytest
 from pixsearch.data.cache import ClipCache
 from pixsearch.data.clips import LEAST, MOST, PARTS, parts, scan_clips
 from pixsearch.data.config import DataConfig
+from pixsearch.data.examine import examine
 from pixsearch.data.open import open_data, open_pictures
 from pixsearch.data.patches import Patches
 from pixsearch.errors import DataError, UsageError
@@ -159,3 +160,21 @@ class TestBatches:
         steps = [np.stack([(middle - before), (after - middle)], axis=-1).reshape(64, -1, 2)]
         assert all((step == step[:, :1]).all() for step in steps)
         assert {tuple(step[0].tolist()) for step in steps[0]} == {(10, 10), (-10, -10), (0, 10), (10, 0), (0, -10), (-10, 0)}
+
+
+class TestExamine:
+    def test_runs_and_videos_are_told_beside_the_photos(self, mixed, store):
+        report = examine([mixed], memo=store)
+        assert report["rejected"] == []
+        assert (report["used"], report["files"], report["clips"]) == (11, 12, 2)
+        clips = {item["format"]: item for item in report["clip_list"]}
+        size = {"width": 96, "height": 80}
+        assert clips["video"] == {"path": str(mixed / "cars.avi"), "format": "video", "first": 0, "frames": 4, **size}
+        assert clips["PNG"] == {"path": str(mixed / "walk"), "format": "PNG", "first": "hr8.png", "frames": 5, **size}
+        assert report["clip_cache_bytes"] == 3 * 96 * 80 * (4 + 5)
+
+    def test_a_video_without_frames_is_rejected_as_one(self, mixed, store):
+        (mixed / "broken.mp4").write_bytes(b"no video")
+        report = examine([mixed], memo=store)
+        assert [item["path"] for item in report["rejected"]] == [str(mixed / "broken.mp4")]
+        assert report["clips"] == 2

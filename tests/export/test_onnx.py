@@ -25,6 +25,7 @@ MEMBERS = {
     "separable": ({"layers": [layer("dw3", "hardswish"), layer("dw5", "relu")], "skip": "bicubic"}, 3, "y"),
     "bottlenecks": ({"layers": [BOTTLENECK, {**BOTTLENECK, "act": "prelu", "residual": True}], "tail": 5}, 2, "rgb"),
     "folded": ({"layers": [layer("conv3", "prelu")], "head": "s2d", "skip": "bicubic"}, 2, "rgb"),
+    "folded by 4": ({"layers": [layer("conv3", "leaky")], "head": "s2d4"}, 2, "rgb"),
     "folded, nearest": ({"layers": [{**BOTTLENECK, "act": "hardswish"}], "head": "s2d", "tail": 1}, 4, "y"),
     "fsrcnn": ("fsrcnn", 3, "y"),
     "espcn": ("espcn", 2, "rgb"),

@@ -119,6 +119,7 @@ MEMBERS = {
     "hardswish, depthwise": ({"layers": one("dw3", "hardswish"), "skip": "bicubic"}, 2, "y", ["Pad", "Conv", "Add", "DepthToSpace"]),
     "residual": ({"layers": one("ib3", "prelu", 3, hidden=9, residual=True)}, 2, "rgb", ["Split", "Concat", "Add", "DepthToSpace"]),
     "folded": ({"layers": one("conv5", "relu"), "head": "s2d"}, 2, "rgb", ["SpaceToDepth", "Split", "Concat", "Add", "DepthToSpace"]),
+    "folded by 4": ({"layers": one("conv3", "relu"), "head": "s2d4"}, 2, "rgb", ["SpaceToDepth", "Split", "Concat", "Add", "DepthToSpace"]),
     "folded bicubic": ({"layers": one("conv3", "leaky"), "head": "s2d", "skip": "bicubic"}, 2, "y", ["Pad", "Conv", "Add", "DepthToSpace"]),
     "transposed": ("fsrcnn", 2, "y", []),
     "tanh": ("espcn", 3, "y", []),

@@ -16,6 +16,7 @@ Models = Callable[..., OnnxModel]
 
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {"layers": [{"op": "conv3", "width": 6, "act": "leaky"}, {"op": "conv3", "width": 6, "act": "relu"}]},
+    "s2d4": {"layers": [{"op": "conv3", "width": 6, "act": "relu"}], "head": "s2d4"},
     "s2d": {"layers": [{"op": "conv3", "width": 6, "act": "hardswish"}], "head": "s2d", "skip": "bicubic"},
     "bicubic": {"layers": [{"op": "conv1", "width": 4, "act": "prelu"}], "skip": "bicubic", "tail": 1},
     "bottleneck": {

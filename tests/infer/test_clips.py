@@ -17,6 +17,7 @@ from pixsearch.infer.session import OnnxModel
 from pixsearch.infer.streams import Stream
 from pixsearch.pixels.files import Decoded, read_decoded, read_picture, write_picture
 from pixsearch.pixels.videos import VideoFile, read_frames, video_facts
+from pixsearch.space.chain import HEADS
 from pixsearch.tasks.base import make_task, task_for
 
 CHAIN = {"layers": [{"op": "conv3", "width": 6, "act": "leaky"}] * 2, "skip": "nearest", "tail": 3}
@@ -24,6 +25,7 @@ FORMS = {
     "window of 3": {"form": "stacked", "window": 3, "head": "plain", **CHAIN},
     "window of 5, folded": {"form": "stacked", "window": 5, "head": "s2d", **CHAIN},
     "recurrent": {"form": "recurrent", "state": 5, "head": "plain", **CHAIN},
+    "recurrent, folded by 4": {"form": "recurrent", "state": 4, "head": "s2d4", **CHAIN},
     "recurrent, folded": {"form": "recurrent", "state": 4, "head": "s2d", **CHAIN},
 }
 
@@ -90,7 +92,7 @@ def whole_clip(network, clip):
 
     from pixsearch.space.sequence import in_time
 
-    multiple = 2 if network.genotype.chain.head == "s2d" else 1
+    multiple = HEADS[network.genotype.chain.head]
     height, width = clip[0].shape[-2:]
     stack: list = [None] * len(clip)
     for place, planes in zip(in_time(len(clip)), clip, strict=True):

@@ -63,7 +63,7 @@ def difference(a, b):
 
 
 @pytest.mark.parametrize("color", ["y", "rgb"])
-@pytest.mark.parametrize("kind", ["plain", "s2d", "bicubic", "bottleneck", "blocks"])
+@pytest.mark.parametrize("kind", ["plain", "s2d", "s2d4", "bicubic", "bottleneck", "blocks"])
 @settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_windows_equal_the_whole(models, photo, kind, color, data):
@@ -76,7 +76,7 @@ def test_windows_equal_the_whole(models, photo, kind, color, data):
     assert difference(windowed(model, picture, window), whole(model, picture)) <= 1
 
 
-@pytest.mark.parametrize("kind", ["plain", "s2d", "bottleneck", "blocks"])
+@pytest.mark.parametrize("kind", ["plain", "s2d", "s2d4", "bottleneck", "blocks"])
 def test_too_small_a_margin_would_show(models, photo, kind, monkeypatch):
     model = models(kind)
     monkeypatch.setattr(tiles, "margin_of", lambda card: 0)

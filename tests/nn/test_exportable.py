@@ -38,6 +38,8 @@ CASES = [
         (tuple(CONVS), "plain", "nearest", 2, 1),
         (tuple(SEPARABLES), "plain", "bicubic", 3, 3),
         (("ib3",), "s2d", "nearest", 2, 3),
+        (("conv3",), "s2d4", "nearest", 2, 3),
+        (("dw3",), "s2d4", "bicubic", 2, 1),
         (("conv3",), "s2d", "bicubic", 4, 1),
         (("conv1",), "s2d", "nearest", 1, 1),
         (("dw3",), "plain", "nearest", 4, 3),

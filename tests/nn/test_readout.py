@@ -44,7 +44,7 @@ def test_no_other_reader_comes_closer() -> None:
         assert (read(features, *nudged) - target).square().mean() > least
 
 
-@pytest.mark.parametrize("head", ["plain", "s2d"])
+@pytest.mark.parametrize("head", ["plain", "s2d", "s2d4"])
 @pytest.mark.parametrize("skip", ["nearest", "bicubic"])
 def test_every_form_gets_the_same_tail_and_comes_closer(head: str, skip: str) -> None:
     genotype = MobileGenotype((Layer("conv3", 8, "prelu"),) * 2, head=head, skip=skip)

@@ -23,6 +23,7 @@ from pixsearch.nn.supernetfile import inherited, load_supernet, save_supernet
 from pixsearch.signature import Port, Signature
 from pixsearch.space import dag, dag_vary
 from pixsearch.space.cell import CellSpace
+from pixsearch.space.chain import block
 from pixsearch.space.dag import loose_ends
 from pixsearch.space.erdb import ErdbSpace
 from pixsearch.space.mobile import Layer, MobileGenotype, MobileSpace
@@ -91,7 +92,7 @@ def path(supernet: Supernet, genotype: MobileGenotype, x: Tensor, tail: torch.nn
         known = {"relu": F.relu, "leaky": lambda x: F.leaky_relu(x, 0.1), "hardswish": F.hardswish, "prelu": lambda x: F.prelu(x, slopes)}
         return known[name](x)
 
-    folded = out = fold(x) if genotype.head == "s2d" else x
+    folded = out = fold(x, block(genotype)) if block(genotype) > 1 else x
     for i, layer in enumerate(genotype.layers):
         kernel = int(layer.op[-1])
         if layer.op.startswith("conv"):
@@ -103,7 +104,7 @@ def path(supernet: Supernet, genotype: MobileGenotype, x: Tensor, tail: torch.nn
             hidden = act(conv(out, f"{i}/ib3/0.expand", layer.hidden, 1), layer.act, f"{i}/ib3/0.act1")
             hidden = act(conv(hidden, f"{i}/ib3/0.depthwise", layer.hidden, 3, groups=layer.hidden), layer.act, f"{i}/ib3/0.act2")
             out = conv(hidden, f"{i}/ib3/0.project", layer.width, 1) + (out if layer.residual else 0)
-    inner = 2 if genotype.head == "s2d" else 1
+    inner = block(genotype)
     out = F.conv2d(out, tail.weight, tail.bias, padding=genotype.tail // 2)
     skip = Bicubic(supernet.signature, inner)(x) if genotype.skip == "bicubic" else Nearest(supernet.signature, inner)(folded)
     return F.pixel_shuffle(out + skip, supernet.signature.scale * inner)

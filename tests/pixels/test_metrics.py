@@ -1,4 +1,4 @@
-"""PSNR and SSIM against scikit-image, a direct formulation, and values known in closed form."""
+"""PSNR, SSIM and Tenengrad against scikit-image, a direct formulation, and values known in closed form."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.ndimage import correlate1d
+from scipy.ndimage import correlate1d, gaussian_filter, sobel
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from pixsearch.errors import DataError
-from pixsearch.pixels.metrics import psnr, ssim
+from pixsearch.pixels.metrics import psnr, ssim, tenengrad
 
 
 def pair(height=37, width=150, channels=None, seed=0, dtype=np.uint8):
@@ -106,3 +106,24 @@ def test_what_the_border_leaves_must_suffice():
         ssim(a, a, 5)
     with pytest.raises(DataError, match="`border` = -1"):
         psnr(a, a, -1)
+
+
+class TestTenengrad:
+    def test_is_that_of_scipys_sobel(self):
+        plane, _ = pair()
+        values = plane.astype(np.float64)
+        energy = sobel(values, 0) ** 2 + sobel(values, 1) ** 2
+        assert tenengrad(plane) == pytest.approx(energy[1:-1, 1:-1].mean())
+
+    def test_is_known_of_a_ramp_and_of_nothing(self):
+        assert tenengrad(np.tile(np.arange(20.0), (9, 1))) == pytest.approx(64)  # 8 levels of 1 across, unnormalized kernels
+        assert tenengrad(np.full((9, 9), 7, np.uint8)) == 0
+
+    def test_blur_lowers_it(self):
+        plane, _ = pair(dtype=np.float32)
+        assert tenengrad(gaussian_filter(plane, 1.0)) < 0.5 * tenengrad(plane)
+
+    @pytest.mark.parametrize("shape", [(2, 9), (9, 9, 3)])
+    def test_says_what_it_takes(self, shape):
+        with pytest.raises(DataError, match="at least 3×3"):
+            tenengrad(np.zeros(shape, np.uint8))

@@ -60,7 +60,7 @@ CHAINS = {
     "dynamic first": [dynamic("dyndw3"), block(), dynamic("dynconv3")],
     "biases show": [layer(op, 6, "hardswish") for op in ("conv3", "dw3")] + [block(6, 9, act="hardswish")],
 }
-CASES = [(name, head, channels) for name, head, channels in product(CHAINS, ("plain", "s2d"), (1, 3))]
+CASES = [(name, head, channels) for name, head, channels in product(CHAINS, ("plain", "s2d", "s2d4"), (1, 3))]
 
 
 def shaken(genotype: MobileGenotype, border: Signature, branches: Any = "none") -> Network:

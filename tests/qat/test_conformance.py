@@ -37,6 +37,7 @@ MEMBERS = {
     "ib3 relu, residual": ({"layers": [BOTTLENECK, {**BOTTLENECK, "residual": True}]}, 2, "y"),
     "ib3 prelu, residual": ({"layers": [{**BOTTLENECK, "act": "prelu", "width": 3, "residual": True}]}, 2, "rgb"),
     "folded, nearest": ({"layers": [layer("conv3", "relu")], "head": "s2d"}, 2, "rgb"),
+    "folded by 4": ({"layers": [layer("conv3", "relu")], "head": "s2d4"}, 2, "rgb"),
     "folded, bicubic": ({"layers": [layer("dw3", "hardswish")], "head": "s2d", "skip": "bicubic"}, 2, "y"),
     "shrink, group": (blocks("shrink", "group"), 2, "y"),
     "context": (blocks("context"), 2, "rgb"),

@@ -148,7 +148,7 @@ def test_names_that_are_no_unicode_can_be_written(write_run: Write) -> None:
 def test_every_figure_is_one_that_plotly_knows(write_run: Write) -> None:
     """plotly's own classes refuse properties and values that plotly.js has not; colours of the theme are put in first."""
     figures = assemble(read_run(write_run())).figures
-    assert len(figures) == 17
+    assert len(figures) == 18
     for figure in figures.values():
         text = re.sub(r"var\(--[a-z0-9-]+\)", "#123456", json.dumps(figure))
         assert plotly.graph_objects.Figure(json.loads(text)).data

@@ -169,7 +169,7 @@ class TestSpace:
         genotype = draw(space, np.random.default_rng(seed))
         low, high = (price(space, end)[0] for end in (space.smallest(), space.largest()))
         assert low <= space.macs_per_pixel(genotype) <= high
-        assert space.params(genotype) >= space.params(space.smallest())
+        assert space.params(genotype) >= space.params(space.leanest())
         assert space.macs_720p(genotype) == pytest.approx(space.macs_per_pixel(genotype) * 1280 * 720 + space.macs_per_picture(genotype))
         assert space.memory_bytes(genotype) > 0
         assert space.receptive_radius(genotype) % space.multiple(genotype) == 0

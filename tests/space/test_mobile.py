@@ -204,12 +204,15 @@ class TestFigures:
         assert space.macs_per_pixel(genotype) == (first + second + tail) / 4
         assert space.params(genotype) == first + 6 + 6 + second + 10 + 10 + 6 + tail + 4
 
-    def test_a_space_to_depth_head_computes_a_quarter_of_the_pixels(self):
+    def test_a_space_to_depth_head_computes_a_share_of_the_pixels(self):
         space = MobileSpace(signature())
         genotype = space.parse({"layers": [layer(width=8)], "head": "s2d"})
         assert space.macs_per_pixel(genotype) == (9 * 4 * 8 + 9 * 8 * 16) / 16
+        genotype = space.parse({"layers": [layer(width=8)], "head": "s2d4"})
+        assert space.macs_per_pixel(genotype) == (9 * 16 * 8 + 9 * 8 * 64) / 64
+        assert space.multiple(genotype) == 4
 
-    @pytest.mark.parametrize(("head", "side"), [("plain", 5), ("s2d", 6)])
+    @pytest.mark.parametrize(("head", "side"), [("plain", 5), ("s2d", 6), ("s2d4", 8)])
     def test_a_bicubic_skip_is_counted(self, head, side):
         space = MobileSpace(signature(3, 3))
         nearest, bicubic = (space.parse({"layers": [layer()], "head": head, "skip": skip}) for skip in SKIPS)
@@ -230,10 +233,13 @@ class TestFigures:
         space = MobileSpace(signature(3))
         assert space.memory_bytes(space.parse({"layers": [layer(width=16)]})) == 4 * 240 * 427 * (1 + 16 + 9)
         assert space.memory_bytes(space.parse({"layers": [layer(width=64)], "head": "s2d"})) == 4 * 240 * 428 * (4 + 64 + 36) // 4
+        folded = MobileSpace(signature(2)).parse({"layers": [layer(width=64)], "head": "s2d4"})
+        assert MobileSpace(signature(2)).memory_bytes(folded) == 4 * 360 * 640 * (16 + 64 + 64) // 16
 
     def test_radius(self):
         space = MobileSpace(signature())
         assert space.receptive_radius(space.parse({"layers": [layer("conv5"), layer("dw3"), layer("conv1")]})) == 2 + 1 + 0 + 1
         assert space.receptive_radius(space.parse({"layers": [layer("conv3")], "head": "s2d"})) == 2 * 2 + 2
+        assert space.receptive_radius(space.parse({"layers": [layer("conv3")], "head": "s2d4"})) == 4 * 2 + 4
         assert space.receptive_radius(space.parse({"layers": [layer("conv1")], "tail": 1})) == 0
         assert space.receptive_radius(space.parse({"layers": [layer("conv1")], "tail": 1, "skip": "bicubic"})) == 2

@@ -69,3 +69,12 @@ def test_unsharp_gains_on_a_soft_photo(photo):
     soft = Degradation((1.6, 1.6), 0, 0, 95).applied(photo, np.random.default_rng(0))
     truth = task.encode_truth(photo)
     assert np.square(method({"input": soft}) - truth).mean() < np.square(task.baseline({"input": soft}) - truth).mean()
+
+
+def test_sharpness_is_a_share_of_the_truths(photo):
+    task = make_task("enhance", 1, "rgb")
+    blurred = Degradation((1.5, 1.5), 0.0, 0.0, 95).applied(photo, np.random.default_rng(0))
+    assert task.score(task.encode_truth(photo), photo).sharpness == pytest.approx(1)
+    assert task.score(task.encode_truth(blurred), photo).sharpness < 0.6
+    flat = np.full_like(photo, 90)
+    assert task.score(task.encode_truth(flat), flat).sharpness is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from pixsearch.infer.streams import Stream, output_of
 from pixsearch.infer.tiles import output_planes
 from pixsearch.rng import stream
 from pixsearch.tasks import base as tasks
-from pixsearch.tasks.base import Pair, Planes, Scores, Task
+from pixsearch.tasks.base import Pair, Planes, Scores, Task, beside
 from pixsearch.tasks.video import Flicker
 
 Method = Callable[[Pair], Planes]
@@ -47,24 +47,22 @@ class Accuracy:
     @property
     def flicker(self) -> float | None:
         """Mean over the frames of clips that follow another; None where there are none."""
-        found = [scores.flicker for scores in self.pictures.values() if scores.flicker is not None]
-        return float(np.mean(found)) if found else None
+        return beside(self.pictures.values()).get("flicker")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: psnr_db, ssim and, of clips, flicker; and all by picture."""
+        """Plain values: psnr_db, ssim and those of `tasks.base.BESIDE` that there are; and all by picture."""
         pictures = {name: _plain(scores) for name, scores in self.pictures.items()}
-        flicker = {} if self.flicker is None else {"flicker": self.flicker}
-        return {"psnr_db": self.psnr_db, "ssim": self.ssim, **flicker, "pictures": pictures}
+        return {"psnr_db": self.psnr_db, "ssim": self.ssim, **beside(self.pictures.values()), "pictures": pictures}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Accuracy:
         """What `to_json` wrote."""
-        return cls({name: Scores(scores["psnr_db"], scores["ssim"], scores.get("flicker")) for name, scores in data["pictures"].items()})
+        known = [field.name for field in fields(Scores)]
+        return cls({name: Scores(**{key: scores.get(key) for key in known}) for name, scores in data["pictures"].items()})
 
 
 def _plain(scores: Scores) -> dict[str, float]:
-    flicker = {} if scores.flicker is None else {"flicker": scores.flicker}
-    return {"psnr_db": scores.psnr_db, "ssim": scores.ssim, **flicker}
+    return {"psnr_db": scores.psnr_db, "ssim": scores.ssim, **beside([scores])}
 
 
 def on_inputs(method: tasks.Method) -> Method:
@@ -99,7 +97,7 @@ def score(method: Method, task: Task, pairs: Mapping[str, Pair], look: Look | No
     for name, pair in pairs.items():
         output = method(pair)
         scores = task.score(output, pair.truth)
-        pictures[name] = Scores(min(scores.psnr_db, BEST_DB), scores.ssim, flicker.of(pair, output))
+        pictures[name] = replace(scores, psnr_db=min(scores.psnr_db, BEST_DB), flicker=flicker.of(pair, output))
         if look is not None:
             look(name, pair, output)
     return Accuracy(pictures)

@@ -30,7 +30,7 @@ class Past:
         return cls(
             {(e["digest"], e["pictures_digest"]): e for e in events if "psnr_db" in e},
             {(e["digest"], e["target"], e["latency"][0]["threads"]): e for e in events if "latency" in e},
-            tuple(event for event in everything if event["kind"] in {"on-target", "sustained"}),
+            tuple(event for event in everything if event["kind"] in {"on-target", "sustained", "session-tuned"}),
             folder,
         )
 
@@ -58,6 +58,14 @@ class Past:
         for event in self.others:
             found = event.get("sustained")
             if found and (event["digest"], event["target"], found["asked_s"]) == (digest, target, asked_s):
+                return dict(found)
+        return None
+
+    def tuned(self, digest: str, target: str, threads: int, size: str) -> dict[str, Any] | None:
+        """What was found to be the best options of this file's session on that target, at that size of the output."""
+        for event in self.others:
+            found = event.get("tuned")
+            if found and (event["digest"], event["target"], found["threads"], found["size"]) == (digest, target, threads, size):
                 return dict(found)
         return None
 

@@ -18,6 +18,7 @@ from pixsearch.bench.subjects import Subject, open_subjects
 from pixsearch.bench.sustain import sustain_all
 from pixsearch.bench.targets.base import Target, open_target
 from pixsearch.bench.timing import busy, time_all
+from pixsearch.bench.tune import require_tunable, tune_all
 from pixsearch.data.cache import PairCache
 from pixsearch.data.open import open_pictures
 from pixsearch.rundir import Stage
@@ -36,18 +37,20 @@ def bench_stage(models: Sequence[Path], config: BenchConfig, stage: Stage) -> di
     how_to_go_on = f"Continue with `--resume {stage.run}`."
     subjects = open_subjects(models, stage.note)
     target = open_target(config.target)
+    require_tunable(target, config)
     stage.note("start", **heading(subjects, target, config), models=[subject.label for subject in subjects])
     widest = max(subjects, key=lambda subject: subject.card.signature.in_channels)  # of clips: smaller windows are parts of it
     cache = open_pictures(list(config.images), widest.task, config.data(), stage.note)
     _warn_of_other_frames(subjects, config, stage)
     past = Past.read(stage.path)
     timed = time_all(subjects, target, config, past, stage.note, how_to_go_on)
+    tuned = tune_all(subjects, target, config, past, stage.note, how_to_go_on)
     sustained = sustain_all(subjects, target, config, past, stage.note, how_to_go_on)
     compared = compare_all(subjects, target, cache, config, past, stage.note, how_to_go_on)
     scored = score_all(subjects, cache, config, past, stage.events.append, how_to_go_on)
     record = {**heading(subjects, target, config), "images": pictures(cache), **results(subjects, scored, timed, config)}
     for row in record["rows"]:
-        row |= {"on_target": compared.get(row["digest"]), "sustained": sustained.get(row["digest"])}
+        row |= {"on_target": compared.get(row["digest"]), "sustained": sustained.get(row["digest"]), "tuned": tuned.get(row["digest"])}
     record["protocol"] = "; ".join(filter(None, [record["protocol"], busy(entry for entries in timed.values() for entry in entries)]))
     stage.write_json("bench.json", record)
     stage.note("done", rows=len(record["rows"]), file="bench.json", elapsed_s=time.monotonic() - began)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 ROW = (
-    "label", "kind", "name", "stage", "precision", "color", "psnr_db", "ssim", "flicker", "gain_db", "gain_low_db", "gain_high_db",
-    "loss_db", "macs_720p", "params", "file_bytes", "input_size",
+    "label", "kind", "name", "stage", "precision", "color", "psnr_db", "ssim", "flicker", "sharpness", "gain_db", "gain_low_db",
+    "gain_high_db", "loss_db", "macs_720p", "params", "file_bytes", "input_size",
 )  # fmt: skip
 LATENCY = (
     "threads", "median_ms", "p90_ms", "p95_ms", "p99_ms", "min_ms", "variation", "alone_median_ms", "waited_share", "modelled_ms",

@@ -73,10 +73,23 @@ def load(order: dict[str, Any]) -> tuple[ort.InferenceSession, float]:
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
     for name, value in order["settings"].items():
-        options.add_session_config_entry(name, value)
+        set_option(options, name, value)
     start = time.perf_counter()
     session = ort.InferenceSession(order["model"], options, providers=[PROVIDER])
     return session, (time.perf_counter() - start) * 1e3
+
+
+def set_option(options: ort.SessionOptions, name: str, value: str) -> None:
+    """Set an entry of the session's configuration (`session.…`), or an attribute: `graph_optimization_level` and `execution_mode`
+    by the names that ONNX Runtime has for their values, switches by 0 or 1.
+    """
+    kinds = {"graph_optimization_level": ort.GraphOptimizationLevel, "execution_mode": ort.ExecutionMode}
+    if "." in name:
+        options.add_session_config_entry(name, value)
+    elif name in kinds:
+        setattr(options, name, getattr(kinds[name], value))
+    else:
+        setattr(options, name, value == "1")
 
 
 def serve(session: ort.InferenceSession, answers: IO[str], threads: int) -> None:

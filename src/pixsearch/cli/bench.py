@@ -26,6 +26,9 @@ def bench(
     sustain: Annotated[
         str | None, typer.Option("--sustain", metavar="TIME", help="Also run each model so long without a pause, e.g. 60s.")
     ] = None,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Also look for the session options that are fastest for each model, on target local.")
+    ] = False,
     on_target: Annotated[
         int | None, typer.Option("--on-target", metavar="N", help="Pictures whose output on the target is compared with that here.")
     ] = None,
@@ -59,6 +62,7 @@ def bench(
             size=size,
             repeats=repeats,
             sustain_s=sustain,
+            tune=tune or None,
             target_pictures=on_target,
             reduce=reduce,
             cache=cache,

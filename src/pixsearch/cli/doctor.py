@@ -1,4 +1,4 @@
-"""`pixsearch doctor`: what would be used of a folder of photos, and what the machine offers."""
+"""`pixsearch doctor`: what would be used of a folder of photos and clips, and what the machine offers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pixsearch.cli import options as o
 
 
 def doctor(
-    photos: Annotated[list[Path] | None, typer.Argument(metavar="[PHOTOS...]", help="Folders or files of photos.")] = None,
+    photos: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PHOTOS...]", help="Folders or files of photos, videos, numbered frames.")
+    ] = None,
     reduce: o.Reduce = None,
     cache: o.Cache = None,
     noise: Annotated[
@@ -26,7 +28,7 @@ def doctor(
     white: o.RawWhite = None,
     as_json: o.Json = False,
 ) -> None:
-    """Say which photos would be used, which not and why, and what the machine offers (threads, providers, GPU, disk).
+    """Say which photos and clips would be used, which not and why, and what the machine offers (threads, providers, GPU, disk).
 
     With --noise say what noise a camera has, as --shot and --read of `search` and `train` take it.
 

@@ -71,11 +71,27 @@ def photos_table(photos: dict[str, Any]) -> RenderableType:
             ("reduced", reduced),
             ("left out", str(len(photos["rejected"]))),
             ("cache", f"about {format_bytes(photos['cache_bytes'])}"),
+            *_clip_facts(photos),
         ],
     )
     lines = [Text(f"  {item['path']}: {item['reason']}") for item in photos["rejected"][:LISTED]]
     more = len(photos["rejected"]) - LISTED
     return Group(Text(), facts, *lines, *([Text(f"  … and {more} more (`--json` names all)")] if more > 0 else []))
+
+
+def _clip_facts(photos: dict[str, Any]) -> list[tuple[str, str]]:
+    """What tasks of video find, and each clip with its frames."""
+    if not photos["clips"]:
+        return [("clips", "none; the video tasks make clips of the photos")]
+    frames = sum(clip["frames"] for clip in photos["clip_list"])
+    total = f"{photos['clips']} for the video tasks, {frames} frames, cache about {format_bytes(photos['clip_cache_bytes'])}"
+    each = [
+        ("", f"{clip['path']}: {clip['frames']} frames from {clip['first']} on, {clip['width']}×{clip['height']}"
+         + (", video" if clip["format"] == "video" else ""))
+        for clip in photos["clip_list"][:LISTED]
+    ]  # fmt: skip
+    more = photos["clips"] - LISTED
+    return [("clips", total), *each, *([("", f"… and {more} more (`--json` names all)")] if more > 0 else [])]
 
 
 def noise_table(noise: dict[str, Any]) -> RenderableType:

@@ -41,19 +41,24 @@ def scan_clips(
     before it by that number.
     """
     photos, rejected = find_photos(sources, reduce=reduce, min_side=min_side, exclude=exclude, memo=memo, note=note)
+    return clips_among(photos, rejected, reduce=reduce, min_side=min_side)
+
+
+def clips_among(photos: Sequence[Photo], rejected: Sequence[Rejected], *, reduce: str, min_side: int) -> Index:
+    """The clips that intact photos make and that are among the rejected files, and the photos that belong to none."""
     found: list[Photo] = []
     for run in runs(photos):
         found += [of_run(run[part]) for part in parts(len(run))] if len(run) >= LEAST else run
     films = [item.path for item in rejected if is_video(item.path)]
-    rejected = [item for item in rejected if item.path not in set(films)]
+    left = [item for item in rejected if item.path not in set(films)]
     for film in films:
         try:
             found += of_video(film, reduce, min_side)
         except DataError as error:
-            rejected.append(Rejected(film, str(error).removeprefix(f"`{film.name}` ")))
+            left.append(Rejected(film, str(error).removeprefix(f"`{film.name}` ")))
         except OSError as error:
-            rejected.append(Rejected(film, f"cannot be read: {error.strerror}. Mend its permissions or leave it out."))
-    return Index(tuple(grouped(without_copies(found, rejected))), tuple(rejected))
+            left.append(Rejected(film, f"cannot be read: {error.strerror}. Mend its permissions or leave it out."))
+    return Index(tuple(grouped(without_copies(found, left))), tuple(left))
 
 
 def runs(photos: Sequence[Photo]) -> Iterator[list[Photo]]:

@@ -164,8 +164,8 @@ def _pixel_shuffle(s: _Sketch, x: str, side: int) -> str:
     return s.add("DepthToSpace", [x], s.channels[x] // side**2, blocksize=side, mode="CRD")
 
 
-def _fold(s: _Sketch, x: str) -> str:
-    return s.add("SpaceToDepth", [x], 4 * s.channels[x], blocksize=2)
+def _fold(s: _Sketch, x: str, side: int) -> str:
+    return s.add("SpaceToDepth", [x], side**2 * s.channels[x], blocksize=side)
 
 
 _MODULES: dict[type[nn.Module], Callable[..., str]] = {

@@ -118,7 +118,7 @@ def _means(
             seen = {name: samples[rows.start : rows.stop, columns.start : columns.stop] for name, samples in inputs.items()}
             features = model.features({name: encode(name, samples) for name, samples in seen.items()})
             side = model.card.shape or tuple(-(-(span.stop - span.start) // multiple) * multiple for span in (rows, columns))
-            per = [have / taken for have, taken in zip(features.shape[1:], side, strict=True)]  # a half behind space-to-depth
+            per = [have / taken for have, taken in zip(features.shape[1:], side, strict=True)]  # a half or a quarter behind space-to-depth
             (top, bottom), (left, end) = (_covered(span, multiple, each) for span, each in zip((rows, columns), per, strict=True))
             kept = features[:, top:bottom, left:end].astype(np.float64)
             total, count = total + kept.sum((1, 2)), count + kept[0].size

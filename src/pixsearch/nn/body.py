@@ -82,7 +82,7 @@ class Body(nn.Module):
         self.nearest = None if self.bicubic else Nearest(signature, self.block)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Behind a space-to-depth head the layers run at half the size; `DataError` for sizes that do not halve."""
+        """Behind a space-to-depth head the layers run at a share of the size; `DataError` for sizes that do not divide."""
         folded = self.head(x)
         return self.answer(x, folded, self.features(folded))
 
@@ -93,10 +93,10 @@ class Body(nn.Module):
 
     def head(self, x: Tensor) -> Tensor:
         """What the first layer sees: the input, or its blocks folded into channels."""
-        return fold(x) if self.block == 2 else x
+        return fold(x, self.block) if self.block > 1 else x
 
     def features(self, folded: Tensor) -> Tensor:
-        """What the tail sees: (N, width, H, W), at half the size behind a space-to-depth head."""
+        """What the tail sees: (N, width, H, W), at a share of the size behind a space-to-depth head."""
         out = folded
         for layer in self.layers:
             out = layer(out)
@@ -112,29 +112,29 @@ class Body(nn.Module):
         return repeated
 
 
-def fold(x: Tensor) -> Tensor:
-    """Space to depth: (N, C, H, W) → (N, 4·C, H/2, W/2), channels ordered by row and column in the block, then C.
+def fold(x: Tensor, side: int) -> Tensor:
+    """Space to depth: (N, C, H, W) → (N, side²·C, H/side, W/side), channels ordered by row and column in the block, then C.
 
     That is ONNX's order, so an export holds the one operator (torch's pixel-unshuffle orders otherwise and exports as a
-    transposition in six dimensions, 13 times as slow). `DataError` when the height or width is odd.
+    transposition in six dimensions, 13 times as slow). `DataError` when the height or width is no multiple of `side`.
     """
     count, channels, height, width = x.shape
     if torch.onnx.is_in_onnx_export():
-        shape = (count, 4 * channels, height // 2, width // 2)
-        folded: Tensor = torch.onnx.ops.symbolic("SpaceToDepth", (x,), {"blocksize": 2}, dtype=x.dtype, shape=shape, version=13)
+        shape = (count, side**2 * channels, height // side, width // side)
+        folded: Tensor = torch.onnx.ops.symbolic("SpaceToDepth", (x,), {"blocksize": side}, dtype=x.dtype, shape=shape, version=13)
         return folded
-    check_even(x, "folds 2×2 pixels into one")
-    blocks = x.reshape(count, channels, height // 2, 2, width // 2, 2)
-    return blocks.permute(0, 3, 5, 1, 2, 4).reshape(count, 4 * channels, height // 2, width // 2)
+    check_multiple(x, side, f"folds {side}×{side} pixels into one")
+    blocks = x.reshape(count, channels, height // side, side, width // side, side)
+    return blocks.permute(0, 3, 5, 1, 2, 4).reshape(count, side**2 * channels, height // side, width // side)
 
 
-def check_even(x: Tensor, does: str) -> None:
-    """`DataError` when the height or width of `x` (N, C, H, W) is odd, for a network that `does` what needs both even."""
+def check_multiple(x: Tensor, side: int, does: str) -> None:
+    """`DataError` when the height or width of `x` (N, C, H, W) is no multiple of `side`, for a network that `does` what needs that."""
     height, width = x.shape[2:]
-    if not torch.onnx.is_in_onnx_export() and (height % 2 or width % 2):
+    if not torch.onnx.is_in_onnx_export() and (height % side or width % side):
         raise DataError(
-            f"The input is {width}×{height}, but this network {does}: both must be even. "
-            "Pad the input to the `multiple` on the model's card, 2."
+            f"The input is {width}×{height}, but this network {does}: both must be multiples of {side}. "
+            f"Pad the input to the `multiple` on the model's card, {side}."
         )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixsearch.nn.body import QUIET, Bicubic, Nearest, check_even, check_skip
+from pixsearch.nn.body import QUIET, Bicubic, Nearest, check_multiple, check_skip
 from pixsearch.nn.ops import LOUDER, start
 from pixsearch.nn.reparam import Branches, Folded, convolution
 from pixsearch.signature import Signature
@@ -152,7 +152,7 @@ class Erdb(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """A network with context blocks takes even sizes alone; `DataError` for others."""
         if self.even:
-            check_even(x, "takes the mean of 2×2 pixels")
+            check_multiple(x, 2, "takes the mean of 2×2 pixels")
         first = current = self.head(x)
         outputs = []
         for block in self.blocks:

@@ -27,7 +27,7 @@ class Chain(Body):
         self.predictor = build_predictor(genotype, signature)
 
     def features(self, folded: Tensor) -> Tensor:
-        """What the tail sees: (N, width, H, W), at half the size behind a space-to-depth head."""
+        """What the tail sees: (N, width, H, W), at a share of the size behind a space-to-depth head."""
         out = self.stem(folded)
         if self.predictor is None:
             return out

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixsearch.nn.body import check_skip
 from pixsearch.nn.mobile import Chain
 from pixsearch.nn.ops import start
-from pixsearch.nn.reparam import Branches, convolution
+from pixsearch.nn.reparam import Branches, balance, convolution
 from pixsearch.signature import Signature
 from pixsearch.space.sequence import in_time
 from pixsearch.space.video import KERNEL, VideoGenotype
 
 CALM = 0.2  # how loud the state starts: a louder one comes back louder still, and learns more slowly (0.2 dB after 300 steps)
+BESIDE = 0.2  # how loud frames around the answered one start, so that a stacked network begins as one of a single frame
 
 
 class Recurrent(Chain):
@@ -56,4 +59,29 @@ def empty_state(frame: Tensor, channels: int, multiple: int) -> Tensor:
 def build_video(genotype: VideoGenotype, signature: Signature, branches: Branches) -> Chain:
     """The network with weights freshly drawn from torch's generator; `signature` is its own border."""
     check_skip(signature, "video")
-    return Recurrent(genotype, signature, branches) if genotype.form == "recurrent" else Chain(genotype.chain, signature, branches)
+    if genotype.form == "recurrent":
+        return Recurrent(genotype, signature, branches)
+    chain = Chain(genotype.chain, signature, branches)
+    if genotype.window > 1:
+        favour_answered(chain, genotype.window)
+    return chain
+
+
+@torch.no_grad()
+def favour_answered(chain: Chain, window: int) -> None:
+    """Let the first dense convolution hear the answered frame as if it were alone, and those around it at `BESIDE` of that.
+
+    Drawn alike, frames that have moved drown the one to be answered, and a first layer that is blind to brightness is so only to
+    that of all frames together. Convolutions in several branches stay as they are drawn.
+    """
+    conv = next((conv for conv in chain.layers[0].modules() if isinstance(conv, nn.Conv2d) and conv.groups == 1), None)
+    if conv is None:
+        return
+    channels = torch.arange(conv.in_channels) % (conv.in_channels // chain.block**2)
+    answered = channels < conv.in_channels // chain.block**2 // window
+    blind = conv.weight[0].numel() >= 4 and bool(conv.weight.sum((1, 2, 3)).abs().max() < 1e-4)
+    for part, loud in ((answered, 1.0), (~answered, BESIDE)):
+        weight = conv.weight[:, part] * (loud * math.sqrt(window))
+        if blind:
+            balance(weight)
+        conv.weight[:, part] = weight

@@ -1,1 +1,1 @@
-"""Pure picture mathematics: reading and writing, colour, MATLAB resize, PSNR and SSIM (numpy and OpenCV, no torch)."""
+"""Pure picture mathematics: reading and writing, colour, MATLAB resize, scores (numpy and OpenCV, no torch)."""

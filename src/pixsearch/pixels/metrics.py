@@ -1,4 +1,4 @@
-"""PSNR and SSIM on the 0–255 scale, as the super-resolution literature computes them."""
+"""PSNR, SSIM and Tenengrad on the 0–255 scale, as the literature computes them."""
 
 from __future__ import annotations
 
@@ -40,6 +40,19 @@ def ssim(a: Samples, b: Samples, border: int = 0) -> float:
     if a.ndim == 2:
         return _ssim_plane(a, b)
     return float(np.mean([_ssim_plane(a[..., c], b[..., c]) for c in range(a.shape[2])]))
+
+
+def tenengrad(plane: Samples) -> float:
+    """Sharpness of one plane (H, W) without a reference: the mean squared magnitude of its gradient by 3×3 Sobel kernels.
+
+    Tenenbaum's gradient (Krotkov 1987; TENG in Pertuz et al. 2013), unnormalized kernels, pixels within the border alone. Whatever is
+    steep counts, noise and the edges of JPEG blocks among it. Raises DataError when the plane has fewer than 3×3 pixels.
+    """
+    if plane.ndim != 2 or min(plane.shape) < 3:
+        raise DataError(f"`plane` has shape {plane.shape}. Give (H, W) of at least 3×3.")
+    values = plane.astype(np.float64)
+    across, down = (cv2.Sobel(values, cv2.CV_64F, *order)[1:-1, 1:-1] for order in ((1, 0), (0, 1)))
+    return float(np.mean(across**2 + down**2))
 
 
 def _shaved(a: Samples, b: Samples, border: int, least: int) -> tuple[Samples, Samples]:

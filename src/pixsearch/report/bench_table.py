@@ -48,6 +48,7 @@ def _columns(bench: BenchRecord) -> list[Column]:
         Column("interval", _once(lines, lambda row: "" if row.is_baseline else w.interval(row.gain_interval_db)), rank=2),
         Column("SSIM", _once(lines, lambda row: w.similarity(row.ssim))),
         Column("flicker", _once(lines, lambda row: w.flicker(row.flicker)) if bench.flickers else []),
+        Column("sharpness", _once(lines, lambda row: w.sharpness(row.sharpness)) if bench.sharpens else []),
         Column("MACs", _once(lines, lambda row: w.count(row.macs_720p))),
         Column("params", _once(lines, lambda row: w.count(row.params))),
         Column("size", _once(lines, lambda row: w.size(row.file_bytes))),

@@ -73,7 +73,8 @@ class Sustained:
 class Row:
     """One line of the bench table: a model or the trivial baseline, which costs nothing that is counted.
 
-    `flicker` is that of clips, in levels of 255: the mean difference of temporal differences to the truth's.
+    `flicker` is that of clips, in levels of 255: the mean difference of temporal differences to the truth's. `sharpness` is
+    the output's Tenengrad over the truth's, where the task asks for it.
     """
 
     label: str
@@ -82,6 +83,7 @@ class Row:
     psnr_db: float
     ssim: float
     flicker: float | None
+    sharpness: float | None
     pictures: Mapping[str, Mapping[str, float]]
     gain_db: float | None
     gain_interval_db: tuple[float, float] | None
@@ -137,6 +139,11 @@ class BenchRecord:
     def flickers(self) -> bool:
         """Whether clips were measured."""
         return any(row.flicker is not None for row in self.rows)
+
+    @property
+    def sharpens(self) -> bool:
+        """Whether sharpness was measured."""
+        return any(row.sharpness is not None for row in self.rows)
 
     @property
     def thread_counts(self) -> list[int]:
@@ -203,6 +210,7 @@ def _row(row: Mapping[str, Any]) -> Row:
         psnr_db=float(row["psnr_db"]),
         ssim=float(row["ssim"]),
         flicker=row.get("flicker"),
+        sharpness=row.get("sharpness"),
         pictures=dict(row.get("pictures") or {}),
         gain_db=row.get("gain_db"),
         gain_interval_db=(float(bounds[0]), float(bounds[1])) if bounds else None,

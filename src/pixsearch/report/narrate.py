@@ -101,8 +101,9 @@ def _validation(event: Event) -> str:
     base = event.get("baseline_psnr_db")
     over = f"{w.gain(event['psnr_db'] - base)} over the baseline" if base is not None else None
     flicker = f"flicker {w.flicker(event['flicker'])}" if event.get("flicker") is not None else None
+    sharpness = f"sharpness {w.sharpness(event['sharpness'])}" if event.get("sharpness") is not None else None
     return f"validation at step {event['step']}: " + _join(
-        f"{w.decibel(event['psnr_db'])} dB", over, f"SSIM {w.similarity(event.get('ssim'))}", flicker
+        f"{w.decibel(event['psnr_db'])} dB", over, f"SSIM {w.similarity(event.get('ssim'))}", flicker, sharpness
     )
 
 
@@ -222,6 +223,13 @@ def _sustained(event: Event) -> str:
     return _join(f"sustained {event['label']}", f"{found['seconds']:.0f} s", f"slowest stretch {found['slowdown']:+.0%}")
 
 
+def _session_tuned(event: Event) -> str:
+    found = event["tuned"]
+    options = ", ".join(f"{name}={value}" for name, value in found["options"].items())
+    faster = f"{found['gain']:.1%} faster ({found['interval'][0]:+.1%} … {found['interval'][1]:+.1%}) with {options}"
+    return _join(f"tuned {event['label']}", f"{found['threads']}t", faster if options else "nothing is faster than the default")
+
+
 def _preparing(event: Event) -> str:
     return _join(f"{event['what']}: {event['done']} of {event['total']}", _time("{} left", event.get("eta_s")))
 
@@ -276,5 +284,6 @@ _WRITERS: dict[str, Callable[[Event], str]] = {
     "measured": _measured,
     "on-target": _on_target,
     "sustained": _sustained,
+    "session-tuned": _session_tuned,
     "done": _done,
 }

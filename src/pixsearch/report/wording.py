@@ -69,6 +69,11 @@ def flicker(value: float | None) -> str:
     return ABSENT if value is None else f"{value:.2f}"
 
 
+def sharpness(value: float | None) -> str:
+    """A share of the truth's: `87 %`."""
+    return ABSENT if value is None else f"{value * 100:.0f} %"
+
+
 def figure(name: str, value: float | None) -> str:
     """A figure of a genotype with its unit, by the objective's name."""
     if value is None:

@@ -53,8 +53,8 @@ def _breaks_macs(space: Space[Any], objectives: Sequence[Objective], genotype: G
 
 
 def _small_members(space: Space[Any], rng: np.random.Generator) -> Iterator[Any]:
-    """The smallest member, then what lies on some descents, which may be smaller in another figure than multiply-adds."""
-    yield space.smallest()
+    """The smallest and the leanest member, then what lies on some descents, which may be smaller in another figure than multiply-adds."""
+    yield from (space.smallest(), space.leanest())
     for _ in range(DESCENTS):
         genotype = space.sample(rng)
         for _ in range(200):

@@ -136,12 +136,16 @@ class Space(ABC, Generic[G]):
         height, width = (-(-side // (self.signature.scale * multiple)) * multiple for side in FRAME)
         return height, width
 
+    def leanest(self) -> G:
+        """The member with the fewest trained values, which mostly is the one with the fewest multiply-adds."""
+        return self.smallest()
+
     def macs_720p(self, genotype: G) -> float:
         """Counted multiply-adds for a 1280×720 output."""
         return self.macs_per_pixel(genotype) * FRAME[0] * FRAME[1] + self.macs_per_picture(genotype)
 
     def repair(self, genotype: G, fits: Callable[[G], bool], rng: np.random.Generator) -> G:
-        """The nearest member for which `fits` holds, by shrinking step by step, or the smallest; `InfeasibleError` if none is found."""
+        """The nearest member for which `fits` holds, by shrinking step by step, or an end; `InfeasibleError` if none is found."""
         current = genotype
         for _ in range(REPAIR_TRIES):
             if fits(current):
@@ -150,8 +154,9 @@ class Space(ABC, Generic[G]):
             if smaller == current:
                 break
             current = smaller
-        if fits(self.smallest()):
-            return self.smallest()
+        for end in (self.smallest(), self.leanest()):
+            if fits(end):
+                return end
         raise InfeasibleError(f"No member of the space `{self.name}` near `{genotype.id}` fits the bounds. Loosen a bound.")
 
 

@@ -21,7 +21,9 @@ EXPERTS = (2, 4, 6)
 ATTENTIONS = ("sigmoid", "softmax")
 SKIP = "skip"
 ACTS = ("relu", "leaky", "prelu", "hardswish")
-HEADS = ("plain", "s2d")
+HEADS = {"plain": 1, "s2d": 2, "s2d4": 4}
+"""Heads, and the side of the square of pixels that each folds into channels (FFDNet, Zhang et al. 2018, has 2)."""
+
 SKIPS = ("nearest", "bicubic")
 TAILS = (1, 3, 5)
 
@@ -56,7 +58,7 @@ def genes_of(op: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class MobileGenotype(Genotype):
-    """A chain: [space-to-depth 2] → layers → `tail`×`tail` convolution → + global skip of the input → pixel-shuffle.
+    """A chain: [space-to-depth 2 or 4] → layers → `tail`×`tail` convolution → + global skip of the input → pixel-shuffle.
 
     DyNet has one coefficient predictor for each block of a network. A chain has no blocks but one: what lies from its first dynamic
     layer on. So one predictor, which sees the mean of what enters that layer over the whole picture, serves all dynamic
@@ -80,7 +82,7 @@ class Ends(Protocol):
 
     @property
     def head(self) -> str:
-        """Whether the inside runs at half the size: one of `HEADS`."""
+        """At which share of the size the inside runs: one of `HEADS`."""
         ...
 
     @property
@@ -91,7 +93,7 @@ class Ends(Protocol):
 
 def block(genotype: Ends) -> int:
     """Side of the square of input pixels that the layers see as one."""
-    return 2 if genotype.head == "s2d" else 1
+    return HEADS[genotype.head]
 
 
 def first_dynamic(genotype: MobileGenotype) -> int | None:
@@ -167,7 +169,7 @@ def parse_chain(genes: dict[str, Any], max_depth: int, max_width: int, max_hidde
         raise DataError(f"`layers` holds {depth} layers that compute; it must hold 1 to {max_depth}.")
     return MobileGenotype(
         layers=parsed,
-        head=one_of("head", genes.get("head", "plain"), HEADS),
+        head=one_of("head", genes.get("head", "plain"), tuple(HEADS)),
         skip=one_of("skip", genes.get("skip", "nearest"), SKIPS),
         tail=one_of("tail", genes.get("tail", 3), TAILS),
     )
@@ -195,7 +197,7 @@ def _parse_layer(where: str, layer: Any, max_width: int, max_hidden: int) -> Lay
 
 def describe_chain(genotype: MobileGenotype) -> str:
     """One line for people: `conv3 16 relu ×5, skip bicubic`."""
-    parts = ["s2d"] if genotype.head == "s2d" else []
+    parts = [] if genotype.head == "plain" else [genotype.head]
     for words, group in groupby(_words(layer) for layer in genotype.layers):
         count = len(list(group))
         parts.append(words + (f" ×{count}" if count > 1 else ""))

@@ -15,7 +15,8 @@ BICUBIC = 2  # input pixels to each side that bicubic up-scaling takes from
 class Conv:
     """A convolution with zero padding to the same size; `act` counts the trained values of its activation.
 
-    `uses` is how often it is applied for each input pixel: a quarter at half the size, several times where weights are shared.
+    `uses` is how often it is applied for each input pixel: a quarter or a sixteenth behind a space-to-depth head, several times
+    where weights are shared.
     With `experts` its kernel is the weighted sum of so many, fused once a picture.
     """
 
@@ -88,7 +89,7 @@ def convolutions(layer: Layer, inputs: int) -> list[Conv]:
 
 
 def tail(genotype: MobileGenotype, signature: Signature) -> Conv:
-    """The last convolution, to all sub-pixels of an input pixel (of four pixels behind a space-to-depth head)."""
+    """The last convolution, to all sub-pixels of an input pixel (of a block of pixels behind a space-to-depth head)."""
     outputs = signature.out_channels * (signature.scale * block(genotype)) ** 2
     return Conv(genotype.layers[-1].width, outputs, genotype.tail)
 
@@ -123,7 +124,7 @@ def blended_macs(genotype: MobileGenotype, signature: Signature, pixels: float) 
 
 
 def macs_per_input_pixel(genotype: MobileGenotype, signature: Signature) -> float:
-    """Multiply-adds an input pixel, exact (a multiple of a quarter); a fixed bicubic skip is counted too."""
+    """Multiply-adds an input pixel, exact (a multiple of a sixteenth); a fixed bicubic skip is counted too."""
     macs = sum(conv.weights for conv in chain(genotype, signature))
     if has_bicubic(genotype, signature):
         macs += tail(genotype, signature).outputs * bicubic_side(genotype) ** 2
@@ -143,9 +144,10 @@ def bicubic_side(genotype: Ends) -> int:
 def radius(genotype: MobileGenotype, signature: Signature) -> int:
     """Input pixels to each side that an output pixel depends on, at most, coefficients aside; rounded up to whole blocks.
 
-    Behind a space-to-depth head a pixel also sees the far side of the farthest block: 2·reach + 1, rounded up.
+    Behind a space-to-depth head a pixel also sees the far side of the farthest block: side·reach + side − 1, rounded up.
     """
     reach = sum(conv.kernel // 2 for conv in chain(genotype, signature))
-    if block(genotype) == 2:
-        reach = 2 * reach + 2
+    side = block(genotype)
+    if side > 1:
+        reach = side * reach + side
     return max(reach, BICUBIC if has_bicubic(genotype, signature) else 0)

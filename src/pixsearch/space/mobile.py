@@ -117,7 +117,7 @@ class MobileSpace(SteppedSpace[MobileGenotype], BlockSpace[MobileGenotype]):
         return BYTES * memory.peak_values(genotype, self.signature, *self.input_frame(genotype))
 
     def multiple(self, genotype: MobileGenotype) -> int:
-        """2 behind a space-to-depth head, else 1."""
+        """2 or 4 behind a space-to-depth head, else 1."""
         return block(genotype)
 
     def receptive_radius(self, genotype: MobileGenotype) -> int:

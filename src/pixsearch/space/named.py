@@ -16,14 +16,15 @@ Branches = Literal["none", "linear", "ecb"]
 
 KNOWN = (*NAMES, "ecbsr-m4c16", "plain-m4c16")
 _FAMILIES = {"plain": "leaky", "ecbsr": "prelu"}
-_PATTERN = re.compile(r"(s2d-)?(plain|ecbsr)-m([1-9][0-9]*)c([1-9][0-9]*)")
+_PATTERN = re.compile(r"(?:(s2d4?)-)?(plain|ecbsr)-m([1-9][0-9]*)c([1-9][0-9]*)")
 
 
 def named(name: str, signature: Signature) -> tuple[Space[Any], Any]:
     """The space and the genotype of a network known by name.
 
     `fsrcnn`, `espcn`; `plain-mNcM`: N + 1 conv3 layers of M channels, leaky ReLU, nearest global skip; `ecbsr-mNcM`:
-    the same with PReLU, as published (Zhang et al. 2021); `s2d-` in front of either: at half the size. `UsageError` for other names.
+    the same with PReLU, as published (Zhang et al. 2021); `s2d-` or `s2d4-` in front of either: at half or a quarter of the size.
+    `UsageError` for other names.
     """
     if name in NAMES:
         return ReferenceSpace(signature), ReferenceGenotype(name)
@@ -36,7 +37,7 @@ def named(name: str, signature: Signature) -> tuple[Space[Any], Any]:
     if body > depth or width > widest:
         raise UsageError(f"`{name}` is larger than the space `mobile`: at most m{depth}c{widest}.")
     layers = (Layer("conv3", width, _FAMILIES[match[2]]),) * (body + 1)
-    return space, MobileGenotype(layers, "s2d" if match[1] else "plain")
+    return space, MobileGenotype(layers, match[1] or "plain")
 
 
 def default_branches(name: str) -> Branches:

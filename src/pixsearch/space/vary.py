@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 # How likely each operator is drawn: plain 3×3 convolutions are what phones run best.
 OP_WEIGHTS = {"conv1": 1.0, "conv3": 4.0, "conv5": 0.5, "dw3": 1.0, "dw5": 1.0, "ib3": 1.5, "dynconv3": 4.0, "dyndw3": 1.0}
-ENDS: dict[str, tuple[Any, ...]] = {"head": HEADS, "skip": SKIPS, "tail": TAILS}
+ENDS: dict[str, tuple[Any, ...]] = {"head": tuple(HEADS), "skip": SKIPS, "tail": TAILS}
 TAIL_WEIGHTS = {1: 0.1, 3: 0.8, 5: 0.1}
 
 
@@ -80,7 +80,7 @@ def draw(rng: np.random.Generator, limits: Limits) -> MobileGenotype:
     acts = _repeat(rng, 0.8, depth, lambda: pick(rng, ACTS))
     layers = [make_layer(rng, op, width, act, limits) for op, width, act in zip(ops, widths, acts, strict=True)]
     tail = pick(rng, TAILS, [TAIL_WEIGHTS[kernel] for kernel in TAILS])
-    return MobileGenotype(tuple(layers), head=pick(rng, HEADS, [2, 1]), skip=pick(rng, SKIPS), tail=tail)
+    return MobileGenotype(tuple(layers), head=pick(rng, tuple(HEADS), [4, 2, 1]), skip=pick(rng, SKIPS), tail=tail)
 
 
 def _repeat(rng: np.random.Generator, chance: float, count: int, one: Callable[[], T]) -> list[T]:

@@ -12,7 +12,7 @@ from pixsearch.errors import DataError, UsageError
 from pixsearch.signature import Port, Signature
 from pixsearch.space import memory
 from pixsearch.space.base import BYTES, BlockSpace, Genotype
-from pixsearch.space.chain import OPS, MobileGenotype, block, canonical
+from pixsearch.space.chain import HEADS, OPS, MobileGenotype, block, canonical
 from pixsearch.space.cost import Conv
 from pixsearch.space.genes import integer, one_of
 from pixsearch.space.mobile import MobileSpace
@@ -112,8 +112,12 @@ class VideoSpace(BlockSpace[VideoGenotype]):
         return pick(rng, others) if others else genotype
 
     def smallest(self) -> VideoGenotype:
-        """The smallest chain on the smallest window, or with the smallest state."""
+        """The smallest chain on the smallest window, or with the smallest state, behind the head that makes it cheapest."""
         return min(self._ends("smallest", STATES[0]), key=self.price)
+
+    def leanest(self) -> VideoGenotype:
+        """The same chains by their trained values: behind a space-to-depth head a state saves multiply-adds and costs values."""
+        return min(self._ends("smallest", STATES[0]), key=self.params)
 
     def largest(self) -> VideoGenotype:
         """The largest chain on the largest window, or with the largest state."""
@@ -139,7 +143,7 @@ class VideoSpace(BlockSpace[VideoGenotype]):
         return BYTES * memory.peak_values(genotype.chain, self.border(genotype), *self.input_frame(genotype))
 
     def multiple(self, genotype: VideoGenotype) -> int:
-        """2 behind a space-to-depth head, else 1; a state has the input's size divided by it."""
+        """2 or 4 behind a space-to-depth head, else 1; a state has the input's size divided by it."""
         return block(genotype.chain)
 
     def receptive_radius(self, genotype: VideoGenotype) -> int:
@@ -187,17 +191,22 @@ class VideoSpace(BlockSpace[VideoGenotype]):
         return replace(outer, chain=canonical(genotype.chain, self.border(outer)))
 
     def _neighbours(self, genotype: VideoGenotype) -> Iterator[VideoGenotype]:
-        """Chains nearby, and the same one in every form, with every window and with less state."""
+        """Chains nearby, and the same one in every form, with every window and with less state.
+
+        Only behind a space-to-depth head can a state cost less than a window, so forms with a state are tried with every head.
+        """
         chains = lighter(genotype.chain, MobileSpace.limits)
         yield from (self._with_outer(replace(genotype, chain=chain), genotype) for chain in chains)
         yield from (self._with_outer(genotype, self._outer("stacked", window)) for window in self.windows)
         states = range(STATES[0], genotype.state or STATES[0] + 1)
-        yield from (self._with_outer(genotype, self._outer("recurrent", state)) for state in states)
+        folded = [replace(genotype, chain=replace(genotype.chain, head=head)) for head in HEADS]
+        yield from (self._with_outer(member, self._outer("recurrent", state)) for state in states for member in folded)
 
     def _ends(self, end: str, state: int) -> Iterator[VideoGenotype]:
         window = self.windows[0] if end == "smallest" else self.windows[-1]
         for outer in (self._outer("stacked", window), self._outer("recurrent", state)):
-            yield replace(outer, chain=getattr(self.inner(outer), end)())
+            chain = getattr(self.inner(outer), end)()
+            yield from (self._with_outer(replace(outer, chain=replace(chain, head=head)), outer) for head in HEADS)
 
     def _state_macs(self, genotype: VideoGenotype) -> float:
         return state_conv(genotype).weights / block(genotype.chain) ** 2 if genotype.state else 0.0

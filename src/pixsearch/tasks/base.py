@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
@@ -48,11 +48,25 @@ class Scores:
     """A picture's scores by the task's convention; `psnr_db` is infinite for equal pictures.
 
     `flicker` is that of a clip's frame against the one before it (`Video.flicker`); None for a first frame and for photos.
+    `sharpness` is the output's Tenengrad over the truth's (`pixels.metrics.tenengrad`), 1 where both are as sharp; None where
+    a task does not ask for it or the truth is flat.
     """
 
     psnr_db: float
     ssim: float
     flicker: float | None = None
+    sharpness: float | None = None
+
+
+BESIDE = ("flicker", "sharpness")
+"""Scores that only some pictures have."""
+
+
+def beside(scores: Iterable[Scores]) -> dict[str, float]:
+    """The means of the scores in `BESIDE`, each over the pictures that have it; without those that none has."""
+    all_scores = list(scores)
+    found = {name: [value for score in all_scores if (value := getattr(score, name)) is not None] for name in BESIDE}
+    return {name: float(np.mean(values)) for name, values in found.items() if values}
 
 
 class NoSettings(Config):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import cv2
 import numpy as np
 
+from pixsearch.pixels.color import rgb_to_y
+from pixsearch.pixels.metrics import tenengrad
 from pixsearch.pixels.types import Picture, Samples
 from pixsearch.rng import stream
 from pixsearch.signature import Color, Port, Signature
@@ -79,9 +81,9 @@ class Enhance(Task):
 
     @property
     def convention(self) -> str:
-        """What PSNR and SSIM are taken on, and what was done to the inputs."""
+        """What PSNR and SSIM are taken on, what sharpness is, and what was done to the inputs."""
         spans = f"σ {BLUR[0]:g}-{BLUR[1]:g} blur, σ {NOISE[0]:g}-{NOISE[1]:g} noise, JPEG {QUALITY[0]}-{QUALITY[1]}"
-        return f"RGB, output in 8 bits, nothing shaved, inputs by a fixed list of degradations ({spans})"
+        return f"RGB, output in 8 bits, nothing shaved, sharpness by Tenengrad, inputs by a fixed list of degradations ({spans})"
 
     @property
     def baseline_name(self) -> str:
@@ -122,8 +124,13 @@ class Enhance(Task):
         return self.encode(INPUT, inputs[INPUT])
 
     def score(self, output: Planes, truth: Picture) -> Scores:
-        """PSNR and SSIM (mean over channels) of the 8-bit output."""
-        return rgb.score(output, truth)
+        """PSNR and SSIM (mean over channels) of the 8-bit output, and the sharpness of its luma against the truth's."""
+        return replace(rgb.score(output, truth), sharpness=_sharpness(rgb.to_picture(output), truth))
+
+
+def _sharpness(found: Picture, truth: Picture) -> float | None:
+    wanted = tenengrad(rgb_to_y(truth))
+    return tenengrad(rgb_to_y(found)) / wanted if wanted > 0 else None
 
 
 def unsharp(sigma: float, amount: float) -> Method:

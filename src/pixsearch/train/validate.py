@@ -19,7 +19,7 @@ from pixsearch.nn.dynamic import mean, predictors
 from pixsearch.nn.mobile import Chain
 from pixsearch.nn.video import empty_state
 from pixsearch.registry import SPACES
-from pixsearch.tasks.base import Pair, Planes, Scores, Task, task_for
+from pixsearch.tasks.base import Pair, Planes, Scores, Task, beside, task_for
 from pixsearch.tasks.video import Flicker
 
 STRIP_PIXELS = 2**20
@@ -59,11 +59,10 @@ def _scored(method: Callable[[Pair], Planes], cache: PairCache, task: Task) -> F
 
 
 def summary(scores: dict[str, Scores]) -> Figures:
-    """Scores by picture, and their means."""
+    """Scores by picture, and their means; of clips also flicker, where the task asks for it also sharpness."""
     pictures = {name: {"psnr_db": min(score.psnr_db, EXACT_DB), "ssim": score.ssim} for name, score in scores.items()}
     means = {key: float(np.mean([figures[key] for figures in pictures.values()])) for key in ("psnr_db", "ssim")}
-    flickers = [score.flicker for score in scores.values() if score.flicker is not None]
-    return {**means, **({"flicker": float(np.mean(flickers))} if flickers else {}), "pictures": pictures}
+    return {**means, **beside(scores.values()), "pictures": pictures}
 
 
 class Stepper:

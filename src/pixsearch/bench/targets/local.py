@@ -52,23 +52,27 @@ class LocalTarget(Target):
 
     def prepare(self, model: Path, threads: int) -> Prepared:
         """Start the child and let it load `model`."""
+        return self.prepare_with(model, threads, {})
+
+    def prepare_with(self, model: Path, threads: int, options: Mapping[str, str]) -> LocalPrepared:
+        """The same with `options` of the session beside the usual ones; see `worker.set_option` for what they may be."""
         offered = cores()
         if threads > offered:
             raise UsageError(f"`{threads}` threads are asked for, but this computer offers {offered}. Ask for at most {offered}.")
         if not model.is_file():
             raise DataError(f"There is no file `{model}`. Give a model that `pixsearch export` has written.")
-        return LocalPrepared(model, threads, self.run_timeout_s)
+        return LocalPrepared(model, threads, self.run_timeout_s, {**SETTINGS, **options})
 
 
 class LocalPrepared(Prepared):
     """A child process that holds one model; see `worker.py` for what is said between the two."""
 
-    def __init__(self, model: Path, threads: int, timeout_s: float) -> None:
+    def __init__(self, model: Path, threads: int, timeout_s: float, settings: Mapping[str, str]) -> None:
         self._model, self._threads, self._timeout_s = model, threads, timeout_s
         self._folder = Path(tempfile.mkdtemp(prefix="pixsearch-bench-"))
         self._child: Child | None = None
         try:
-            order = {"model": str(model), "threads": threads, "settings": SETTINGS}
+            order = {"model": str(model), "threads": threads, "settings": dict(settings)}
             # -P: the worker's folder must not shadow modules of the standard library.
             command = [sys.executable, "-P", str(WORKER), json.dumps(order)]
             self._child = Child(command, child_environment(), self._folder, f"The process that measures `{model.name}`")

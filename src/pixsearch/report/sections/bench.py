@@ -19,6 +19,7 @@ def summary(page: Page, bench: BenchRecord) -> None:
         "interval",
         "SSIM",
         *(["flicker"] if bench.flickers else []),
+        *(["sharpness"] if bench.sharpens else []),
         "MACs 720p",
         "params",
         "size",
@@ -42,8 +43,8 @@ def _summary_row(bench: BenchRecord, row: Row) -> list[object]:
     times = [w.milliseconds(value) for t in timings for value in _shown_times(bench, t)]
     gains = ["", ""] if row.is_baseline else [w.gain(row.gain_db), w.interval(row.gain_interval_db)]
     costs = [w.count(row.macs_720p), w.count(row.params), w.size(row.file_bytes)]
-    flicker = [w.flicker(row.flicker)] if bench.flickers else []
-    return [row.label, w.decibel(row.psnr_db), *gains, w.similarity(row.ssim), *flicker, *costs, *times]
+    beside = [*([w.flicker(row.flicker)] if bench.flickers else []), *([w.sharpness(row.sharpness)] if bench.sharpens else [])]
+    return [row.label, w.decibel(row.psnr_db), *gains, w.similarity(row.ssim), *beside, *costs, *times]
 
 
 def _shown_times(bench: BenchRecord, latency: Latency | None) -> list[float | None]:
