@@ -17,6 +17,7 @@ import argparse
 import statistics
 import time
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -193,14 +194,14 @@ def table(options: argparse.Namespace, results: Json) -> str:
     names = [name for name, _ in options.set]
     heads = ["", "seed", "steps", "MACs 720p", *(f"{name}, gain over uniform" for name in names), "architecture"]
     lines = ["| " + " | ".join(heads) + " |", "| " + " | ".join("---" for _ in heads) + " |"]
-    for row in STRATEGIES:
-        found = results["rows"].get(f"{row}/seed {options.seed}")
+    seeds = sorted({options.seed, *(int(key.rpartition(" ")[2]) for key in results["rows"])})
+    for seed, row in product(seeds, STRATEGIES):
+        found, even = (results["rows"].get(f"{name}/seed {seed}") for name in (row, "uniform"))
         if found is None:
-            lines.append(f"| {row} | {options.seed} | not run |" + " |" * (len(heads) - 3))
+            lines.append(f"| {row} | {seed} | not run |" + " |" * (len(heads) - 3))
             continue
-        even = results["rows"].get(f"uniform/seed {options.seed}")
         cells = [f"{found['sets'][name]['psnr_db']:.3f}{gain(found, even, name)}" for name in names]
-        known = [row, str(options.seed), str(found["steps"]), f"{found['macs_720p'] / 1e9:.2f} G", *cells, found["description"]]
+        known = [row, str(seed), str(found["steps"]), f"{found['macs_720p'] / 1e9:.2f} G", *cells, found["description"]]
         lines.append("| " + " | ".join(known) + " |")
     return "\n".join(lines)
 
