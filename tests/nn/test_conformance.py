@@ -63,7 +63,7 @@ class TestNetworks:
     def test_costs_in_closed_form_equal_the_counted_network(self, space):
         for genotype in members(space, 25):
             network, up = build(genotype, space.signature), space.signature.scale**2
-            for height, width in [(6, 10), (18, 8)]:
+            for height, width in [(8, 12), (20, 8)]:
                 closed = space.macs_per_pixel(genotype) * height * width * up + space.macs_per_picture(genotype)
                 assert closed == pytest.approx(round(closed), rel=1e-12)  # scale 3 divides by 9
                 assert count_macs(network, height, width) == round(closed)

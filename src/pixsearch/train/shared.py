@@ -14,12 +14,14 @@ from pixsearch.errors import DataError
 from pixsearch.nn.body import Body
 from pixsearch.nn.build import Network
 from pixsearch.nn.readout import best_reader, kernel_of, missing
+from pixsearch.nn.reparam import Folded
 from pixsearch.nn.supernet import Supernet, cut
 from pixsearch.train.compute import Compute
 from pixsearch.train.optimizer import Adam, Muon, Rule, is_matrix
 from pixsearch.train.trainee import Packed
 
 AVERAGE_OVER = 10
+TELLING = 2  # pixels for each tap
 CACHED = 128  # members kept ready, each with what its updates need
 
 State = dict[str, Tensor]
@@ -143,6 +145,15 @@ class SharedWeights:
         with self._compute.autocast():
             output = F.conv2d(features, weight, bias, padding=kernel // 2)
         return F.mse_loss(output.float(), target)
+
+    def teaches(self, member: Member, inputs: list[Tensor]) -> bool:
+        """Whether a batch says anything of the member's features: a tail with about as many taps as pixels fits it whatever they are."""
+        body = cast(Body, member.network.body)
+        inputs_of_tail = body.tail.inputs if isinstance(body.tail, Folded) else body.tail.in_channels
+        taps = inputs_of_tail * kernel_of(body.tail) ** 2
+        with torch.no_grad():
+            folded: Tensor = body.head(inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1))
+        return len(folded) * folded[0, 0].numel() >= TELLING * taps
 
     def learn(self, member: Member, loss: Tensor, rate: float) -> bool:
         """One step down `loss` for the member's slices; a loss or gradient that is no number changes nothing and gives False.

@@ -145,7 +145,8 @@ class SharedTraining(StandaloneTraining):
                 member = self.shared.member(parents[int(rng.integers(len(parents)))] if parents else self.sample(rng))
                 inputs, truth = feed.draw(self.step)
                 loss = self.shared.loss(member, inputs, truth)
-                learned = self.shared.learn(member, loss, PACE * self.settings.rate * rate_share(progress, rising=self.version < 0))
+                rate = PACE * self.settings.rate * rate_share(progress, rising=self.version < 0)
+                learned = not self.shared.teaches(member, inputs) or self.shared.learn(member, loss, rate)
                 bad = 0 if learned else bad + 1
                 if bad >= BAD_STEPS:
                     raise GateError(f"The last {bad} losses of the shared weights were no numbers. Search anew with a lower `proxy_rate`.")
