@@ -21,7 +21,7 @@ from pixsearch.data.patches import Patches
 from pixsearch.interrupt import graceful_interrupt
 from pixsearch.nn.build import build, deploy
 from pixsearch.rng import derive, stream
-from pixsearch.rundir import environment, read_json, write_json
+from pixsearch.rundir import write_json
 from pixsearch.search.bounds import fits_bounds
 from pixsearch.search.config import SearchConfig
 from pixsearch.search.objectives import parse_objectives
@@ -33,6 +33,7 @@ from pixsearch.tasks.config import TaskConfig
 from pixsearch.train.config import TrainConfig
 from pixsearch.train.loop import fit
 from pixsearch.train.validate import validate
+from resumed import open_results
 from supernet_ranking import cpu_seconds
 
 HERE = Path(__file__).parent
@@ -68,7 +69,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--scale", type=int, default=2)
     parser.add_argument("--members", type=int, default=24)
     parser.add_argument("--bound", default="300M", help="multiply-adds for 720p")
-    parser.add_argument("--short-steps", type=int, nargs="+", default=[100])
+    parser.add_argument("--short-steps", type=int, nargs="+", default=[100, 300])
     parser.add_argument("--long-steps", type=int, default=1000)
     parser.add_argument("--pictures", type=int, default=8, help="pictures that short trainings are scored on")
     parser.add_argument("--seed", type=int, default=0)
@@ -96,13 +97,7 @@ def protocol(options: argparse.Namespace) -> Json:
 
 
 def load_results(options: argparse.Namespace) -> Json:
-    fresh = {"protocol": protocol(options), "machine": environment(), "rows": {}}
-    if not options.results.exists():
-        return fresh
-    results: Json = read_json(options.results)
-    if results["protocol"] != fresh["protocol"]:
-        raise SystemExit(f"`{options.results}` was begun otherwise: {results['protocol']}. Give another `--results`.")
-    return results
+    return open_results(options.results, protocol(options), rows={})
 
 
 def run(bench: Bench) -> None:

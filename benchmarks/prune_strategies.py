@@ -34,12 +34,13 @@ from pixsearch.prune.session import make_judge, prune_stage
 from pixsearch.prune.shares import uniform
 from pixsearch.prune.slicing import slice_network
 from pixsearch.registry import SPACES
-from pixsearch.rundir import Stage, environment, read_json, write_json
+from pixsearch.rundir import Stage, write_json
 from pixsearch.tasks.base import Task, task_for
 from pixsearch.train.config import TrainConfig
 from pixsearch.train.loop import fit
 from pixsearch.train.session import train_stage
 from pixsearch.train.validate import validate
+from resumed import open_results
 
 HERE = Path(__file__).parent
 STRATEGIES = ("uniform", "evolution", "scratch", "importance")
@@ -89,13 +90,7 @@ def named(text: str) -> tuple[str, Path]:
 def load(options: argparse.Namespace) -> Json:
     protocol = {name: getattr(options, name) for name in ("keep_macs", "steps", "evaluations", "population", "val_pictures")}
     protocol |= {"model": options.model.stem, "data": [path.name for path in options.data]}
-    fresh = {"protocol": protocol, "machine": environment(), "prices": {}, "rows": {}}
-    if not options.results.exists():
-        return fresh
-    results: Json = read_json(options.results)
-    if results["protocol"] != protocol:
-        raise SystemExit(f"`{options.results}` was begun with {results['protocol']}, not {protocol}. Give another `--results`.")
-    return results
+    return open_results(options.results, protocol, prices={}, rows={})
 
 
 def run(options: argparse.Namespace, results: Json) -> None:

@@ -31,7 +31,7 @@ from pixsearch.events import read_events
 from pixsearch.interrupt import graceful_interrupt
 from pixsearch.nn.build import build, deploy
 from pixsearch.rng import derive
-from pixsearch.rundir import Stage, environment, read_json, write_json
+from pixsearch.rundir import Stage, write_json
 from pixsearch.search.config import SearchConfig
 from pixsearch.search.pareto import hypervolume
 from pixsearch.search.session import search_stage
@@ -42,6 +42,7 @@ from pixsearch.train.config import TrainConfig
 from pixsearch.train.loop import fit
 from pixsearch.train.validate import score_baseline, validate
 from pixsearch.units import parse_count
+from resumed import open_results
 
 HERE = Path(__file__).parent
 UNGUIDED = "esr-ea-unguided"
@@ -103,15 +104,7 @@ def protocol(options: argparse.Namespace) -> Json:
 
 
 def load_results(options: argparse.Namespace) -> Json:
-    fresh = {"protocol": protocol(options), "machine": environment(), "rows": {}, "retrained": {}}
-    if not options.results.exists():
-        return fresh
-    results: Json = read_json(options.results)
-    if results["protocol"] != fresh["protocol"]:
-        changed = {key: (results["protocol"].get(key), value) for key, value in fresh["protocol"].items()}
-        different = {key: pair for key, pair in changed.items() if pair[0] != pair[1]}
-        raise SystemExit(f"`{options.results}` was begun otherwise: {different} (before, now). Give another `--results`.")
-    return results
+    return open_results(options.results, protocol(options), rows={}, retrained={})
 
 
 def run_rows(bench: Bench, then: Callable[[Bench, str, int], None] = lambda _bench, _strategy, _seed: None) -> None:

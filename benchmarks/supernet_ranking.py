@@ -30,13 +30,14 @@ from pixsearch.data.patches import Patches
 from pixsearch.interrupt import graceful_interrupt
 from pixsearch.nn.build import build
 from pixsearch.rng import derive, stream
-from pixsearch.rundir import environment, read_json, write_json
+from pixsearch.rundir import write_json
 from pixsearch.search.bounds import fits_bounds
 from pixsearch.search.evaluators.supernet import SharedTraining, SupernetPlan
 from pixsearch.search.objectives import parse_objectives
 from pixsearch.search.strategies.base import Sampler
 from pixsearch.search.strategies.operators import spread_sampler
 from pixsearch.search.windows import Selection
+from pixsearch.space.base import read_genotype
 from pixsearch.space.mobile import MobileGenotype, MobileSpace
 from pixsearch.tasks.base import Task
 from pixsearch.tasks.config import TaskConfig
@@ -45,6 +46,7 @@ from pixsearch.train.config import TrainConfig
 from pixsearch.train.loop import fit
 from pixsearch.train.validate import validate
 from pixsearch.units import parse_count
+from resumed import open_results
 
 HERE = Path(__file__).parent
 RESAMPLES = 2000
@@ -77,8 +79,8 @@ class Bench:
 def main() -> None:
     options = read_options()
     task = TaskConfig(scale=options.scale).make()
-    sample, members = draw_members(options, MobileSpace(task.signature))
-    bench = Bench(options, task, sample, members, load_results(options))
+    results = load_results(options)
+    bench = Bench(options, task, *draw_members(options, MobileSpace(task.signature), results["alone"]), results)
     if not options.rows:
         run(bench)
     print(table(bench))
@@ -107,14 +109,17 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def draw_members(options: argparse.Namespace, space: MobileSpace) -> tuple[Sampler, list[MobileGenotype]]:
-    """The sampler of a search bounded by the band's upper end, and the first different members it draws within the band."""
+def draw_members(options: argparse.Namespace, space: MobileSpace, trained: Json) -> tuple[Sampler, list[MobileGenotype]]:
+    """The sampler of a search bounded by the band's upper end, and different members that it draws within the band.
+
+    Those that are `trained` come first: what is drawn may change with the space.
+    """
     middle = parse_count(options.macs)
     low, high = middle * (1 - options.band), middle * (1 + options.band)
     objectives = parse_objectives(["psnr", f"macs_720p<={high:.0f}"])
     sample = spread_sampler(space, objectives, fits_bounds(space, objectives))
     rng = stream(options.seed, "ranking")
-    found: dict[str, MobileGenotype] = {}
+    found: dict[str, MobileGenotype] = {id: read_genotype(row["genotype"], space.signature)[1] for id, row in trained.items()}
     while len(found) < options.members:
         genotype = sample(rng)
         if low <= space.macs_720p(genotype) <= high:
@@ -143,15 +148,7 @@ def protocol(options: argparse.Namespace) -> Json:
 
 
 def load_results(options: argparse.Namespace) -> Json:
-    fresh = {"protocol": protocol(options), "machine": environment(), "alone": {}, "untrained": {}, "warmup": {}, "population": {}}
-    if not options.results.exists():
-        return fresh
-    results: Json = read_json(options.results)
-    if results["protocol"] != fresh["protocol"]:
-        changed = {key: (results["protocol"].get(key), value) for key, value in fresh["protocol"].items()}
-        different = {key: pair for key, pair in changed.items() if pair[0] != pair[1]}
-        raise SystemExit(f"`{options.results}` was begun otherwise: {different} (before, now). Give another `--results`.")
-    return results
+    return open_results(options.results, protocol(options), alone={}, untrained={}, warmup={}, population={})
 
 
 def run(bench: Bench) -> None:

@@ -25,12 +25,13 @@ from pixsearch.data.config import DataConfig
 from pixsearch.data.open import Data, open_data, open_pictures
 from pixsearch.data.patches import Patches
 from pixsearch.nn.build import build, deploy
-from pixsearch.rundir import environment, read_json, write_json
+from pixsearch.rundir import read_json, write_json
 from pixsearch.tasks.base import Task
 from pixsearch.tasks.config import TaskConfig
 from pixsearch.train.config import TrainConfig
 from pixsearch.train.loop import fit
 from pixsearch.train.validate import validate
+from resumed import open_results
 
 HERE = Path(__file__).parent
 TURNS, TIMED = 5, 40  # to compare speeds: turns, and steps in each
@@ -79,9 +80,7 @@ ROW_SETS = {"levers": ROWS, "networks": tuple(Row(name, name) for name in NETWOR
 def main() -> None:
     options = read_options()
     protocol = {"steps": options.steps, "scale": 2, "data": options.data.name, "val": [path.name for path in options.val]}
-    results = read_json(options.results) if options.results.exists() else {"protocol": protocol, "machine": environment(), "rows": {}}
-    if results["protocol"] != protocol:
-        raise SystemExit(f"`{options.results}` was begun with {results['protocol']}. Give another `--results`.")
+    results = open_results(options.results, protocol, rows={})
     if not options.rows:
         task = TaskConfig(scale=2).make()
         data = open_data(DataConfig(photos=(options.data,), val=(options.val[0],)), task)

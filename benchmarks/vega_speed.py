@@ -33,10 +33,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pixsearch.registry import SPACES
-from pixsearch.rundir import environment, read_json, write_json
+from pixsearch.rundir import write_json
 from pixsearch.space.dense import ErdbGenotype
 from pixsearch.space.dense_vary import Limits
 from pixsearch.space.erdb import ErdbSpace
+from resumed import open_results
 
 HERE = Path(__file__).parent
 VEGA = "Vega 1.8.5"
@@ -143,12 +144,7 @@ def read_options() -> argparse.Namespace:
 
 def load(options: argparse.Namespace) -> Json:
     protocol = {"generations": options.generations, "population": options.population}
-    if not options.results.exists():
-        return {"protocol": protocol, "machine": environment(), "rows": {}}
-    results: Json = read_json(options.results)
-    if results["protocol"] != protocol:
-        raise SystemExit(f"`{options.results}` was begun with {results['protocol']}, not {protocol}. Give another `--results`.")
-    return results
+    return open_results(options.results, protocol, rows={})
 
 
 def run_rows(options: argparse.Namespace, results: Json) -> None:

@@ -32,12 +32,13 @@ from pixsearch.infer.streams import Stream, output_of
 from pixsearch.nn.build import Network, build, deploy
 from pixsearch.nn.modelfile import make_card
 from pixsearch.registry import SPACES
-from pixsearch.rundir import environment, read_json, write_json
+from pixsearch.rundir import write_json
 from pixsearch.space.base import Space
 from pixsearch.tasks.base import Pair, Task, make_task, task_for
 from pixsearch.train.config import TrainConfig
 from pixsearch.train.loop import fit
 from pixsearch.train.validate import Stepper, score_baseline, validate
+from resumed import open_results
 
 HERE = Path(__file__).parent
 DEPTH, STATE, TIMED = 5, 8, 40
@@ -70,9 +71,7 @@ def main() -> None:
         "data": sorted(path.name for path in options.data),
         "val": [path.name for path in options.val],
     }
-    results = read_json(options.results) if options.results.exists() else {"protocol": protocol, "machine": environment(), "rows": {}}
-    if results["protocol"] != protocol:
-        raise SystemExit(f"`{options.results}` was begun with {results['protocol']}. Give another `--results`.")
+    results = open_results(options.results, protocol, rows={})
     for row in () if options.rows else ROWS:
         if row.name not in results["rows"] and (not options.only or row.name in options.only):
             print(f"{row.name} …", flush=True)
