@@ -64,6 +64,15 @@ ROWS: tuple[Row, ...] = (
     Row("under 6.5 G, then float32", "conv3-m5c24-leaky", 180, 160_000, then=FLOAT32),
     Row("under 6.5 G, deeper", "conv3-m11c16-leaky", 180, 160_000, ("--branches", "ecb")),
     Row("colour denoising, σ 25", "s2d-conv3-m8c24-relu-nearest", 120, 80_000, task={"name": "denoise", "sigma": "25"}, sets=("CBSD68",)),
+    Row(
+        "colour denoising, then float32",
+        "s2d-conv3-m8c24-relu-nearest",
+        120,
+        80_000,
+        task={"name": "denoise", "sigma": "25"},
+        sets=("CBSD68",),
+        then=("--steps", "9000", "--patch", "64", "--precision", "float32", "--rate", "1.5e-3"),
+    ),
     Row("demosaicing RGGB", "conv3-m5c24-leaky-nearest", 120, 60_000, task={"name": "jdd", "noise": "none"}, sets=("Kodak24",)),
     Row("enhancement", "s2d-conv3-m4c14-leaky-nearest", 60, 160_000, task={"name": "enhance"}, sets=("Kodak24",)),
 )

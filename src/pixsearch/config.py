@@ -52,6 +52,16 @@ def _typed(parse: Callable[[Any], Any]) -> BeforeValidator:
     return BeforeValidator(lambda value: as_fault(parse, value) if isinstance(value, str) else value)
 
 
+def listed(value: Any) -> Any:
+    """`1,2` as people type it, as a list of its parts; what is no text stays, one number becomes a list."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",")]
+    return [value] if isinstance(value, int | float) else value
+
+
+LISTED = BeforeValidator(listed)
+
+
 def known_in(registry: Registry) -> AfterValidator:
     """Refuse a name that `registry` does not hold."""
 

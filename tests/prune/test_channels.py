@@ -15,8 +15,8 @@ from torch import Tensor
 from pixsearch.errors import InfeasibleError, UsageError
 from pixsearch.nn.build import Network, build, deploy
 from pixsearch.nn.cost import count_macs, count_params
-from pixsearch.prune.channels import groups, importance, narrowed
-from pixsearch.prune.shares import LEAST, plan
+from pixsearch.prune.channels import Plan, groups, importance, narrowed
+from pixsearch.prune.shares import LEAST, by_scores
 from pixsearch.prune.slicing import slice_network
 from pixsearch.signature import Port, Signature
 from pixsearch.space.chain import ACTS
@@ -31,6 +31,11 @@ few = settings(max_examples=12, deadline=None, database=None)
 
 def signature(channels: int = 1) -> Signature:
     return Signature("sr", 2, "y" if channels == 1 else "rgb", (Port("input", channels),), Port("output", channels))
+
+
+def plan(network: Network, members: MobileSpace | VideoSpace, keep_macs: float, inputs: list[Tensor]) -> Plan:
+    """What goes by importance."""
+    return by_scores(network.genotype, members, keep_macs, importance(network, inputs))
 
 
 def space(channels: int = 1) -> MobileSpace:

@@ -13,7 +13,8 @@ from pixsearch.rundir import STAGES
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from recording import Clock, write_bench, write_export, write_search, write_training
+from recorded_bench import write_bench
+from recording import Clock, write_export, write_search, write_training
 
 
 @pytest.fixture(scope="session")

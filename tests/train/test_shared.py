@@ -160,6 +160,6 @@ def test_a_tail_that_fits_any_features_teaches_none():
     shared = SharedWeights(Supernet(SPACE, seed=1), choose(CONFIG), decay=0.9)
     layers = (Layer("conv3", 12, "relu"), Layer("conv3", 12, "relu"))
     plain, quarter = (shared.member(MobileGenotype(layers, head=head)) for head in ("plain", "s2d4"))
-    inputs, _ = batch()  # 288 pixels, of which a quarter in each direction leaves 18, for 108 taps
-    assert shared.teaches(plain, inputs)
-    assert not shared.teaches(quarter, inputs)
+    _, truth = batch()  # of 288 input pixels, of which a quarter in each direction leaves 18, for 108 taps
+    assert shared.teaches(plain, truth)
+    assert not shared.teaches(quarter, truth)

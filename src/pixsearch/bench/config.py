@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
 
 from pixsearch.bench.spec import PRECISIONS, SIZE, LatencySpec, checked_size
-from pixsearch.config import ByteCount, Config, Seconds, as_fault
+from pixsearch.config import LISTED, ByteCount, Config, Seconds, as_fault
 from pixsearch.data.config import DEFAULT_CAP, DataConfig, Reduce
 
 
@@ -24,7 +24,7 @@ class BenchConfig(Config):
 
     images: tuple[Path, ...] = Field(min_length=1)
     target: str = "local"
-    threads: tuple[int, ...] = (1,)
+    threads: Annotated[tuple[int, ...], LISTED] = (1,)
     size: str = f"{SIZE[1]}x{SIZE[0]}"
     repeats: int = Field(default=40, ge=1, le=100_000)
     warmup: int = Field(default=3, ge=0, le=1000)
@@ -42,14 +42,6 @@ class BenchConfig(Config):
     cache_cap_bytes: ByteCount = Field(default=DEFAULT_CAP, gt=0)
     seed: int = 0
     may_change: ClassVar[frozenset[str]] = frozenset({"cache", "cache_cap_bytes"})
-
-    @field_validator("threads", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        """`1,2` as people type it."""
-        if isinstance(value, str):
-            return [part.strip() for part in value.split(",")]
-        return [value] if isinstance(value, int) else value
 
     @field_validator("threads")
     @classmethod

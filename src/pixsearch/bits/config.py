@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from pixsearch.bench.spec import LatencySpec
 from pixsearch.bits.formats import EVERY, Format
-from pixsearch.config import Config, Seconds, as_fault
+from pixsearch.config import LISTED, Config, Seconds, as_fault
 from pixsearch.errors import UsageError
 
 EVALUATIONS = 64
@@ -41,19 +41,13 @@ class BitsConfig(Config):
     `evaluations` counts candidates, `budget_s` ends the search earlier.
     """
 
-    formats: tuple[Format, ...] = EVERY
+    formats: Annotated[tuple[Format, ...], LISTED] = EVERY
     target: Annotated[str | None, AfterValidator(_target)] = None
     extra_latency: Annotated[float, BeforeValidator(_share)] = Field(default=0.1, gt=-1.0, le=100.0)
     evaluations: int = Field(default=EVALUATIONS, ge=1)
     budget_s: Seconds | None = Field(default=None, gt=0.0)
     population: int = Field(default=16, ge=4)
     seed: int = 0
-
-    @field_validator("formats", mode="before")
-    @classmethod
-    def _listed(cls, value: object) -> object:
-        """`int8,int16,float` as people type it."""
-        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
     @field_validator("formats")
     @classmethod

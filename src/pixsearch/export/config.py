@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from pixsearch.config import Config, as_fault, known_in
+from pixsearch.config import LISTED, Config, as_fault, known_in
 from pixsearch.export.providers.rules import LEVEL
 from pixsearch.registry import SCHEMES
 from pixsearch.units import parse_shape
@@ -39,7 +39,7 @@ class ExportConfig(Config):
     scheme: Annotated[str, known_in(SCHEMES)] | None = None
     int8_of: Literal["last", "all"] = "last"
     io: Literal["float", "uint8-nhwc"] = "float"
-    shapes: tuple[str, ...] = ()
+    shapes: Annotated[tuple[str, ...], LISTED] = ()
     dynamic: Literal["kernel", "feature", "static"] = "kernel"
     check: bool = False
     nnapi_level: int = Field(default=LEVEL, ge=27, le=1_000_008)
@@ -48,12 +48,6 @@ class ExportConfig(Config):
     seed: int = 0
     reduce: Literal["auto", "1", "2", "4"] = "auto"
     cache: Path | None = None
-
-    @field_validator("shapes", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        """`360x640,720x1280` as people type it."""
-        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
     @field_validator("shapes")
     @classmethod

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pixsearch.config import Config, as_fault
+from pixsearch.config import LISTED, Config, as_fault
 from pixsearch.search.objectives import Objective, parse_objectives
 
 SHARE = 0.6
@@ -34,19 +34,11 @@ class PruneConfig(Config):
     """
 
     strategy: Literal["importance", "uniform", "evolution"] = "importance"
-    keep_macs: tuple[Share, ...] = ()
+    keep_macs: Annotated[tuple[Share, ...], LISTED] = ()
     objectives: tuple[str, ...] = OBJECTIVES
     evaluations: int | None = Field(default=None, ge=1)
     population: int = Field(default=16, ge=2, le=1000)
     val_pictures: int = Field(default=16, ge=1)
-
-    @field_validator("keep_macs", mode="before")
-    @classmethod
-    def _several(cls, value: Any) -> Any:
-        """`0.5`, `0.3,0.5` or a list."""
-        if isinstance(value, str):
-            return [part for part in value.split(",") if part.strip()]
-        return [value] if isinstance(value, int | float) else value
 
     @field_validator("keep_macs")
     @classmethod

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pixsearch.errors import InfeasibleError
 from pixsearch.nn.build import Network
-from pixsearch.prune.channels import Group, Plan, by_place, chain_of, importance, magnitude, narrowed, with_chain
+from pixsearch.prune.channels import Group, Plan, by_place, chain_of, magnitude, narrowed, with_chain
 from pixsearch.space.base import Genotype, Space
 
 LEAST = 2  # channels a group keeps, whatever is asked
@@ -19,18 +19,13 @@ Channels = Mapping[Group, Sequence[int]]
 Price = Callable[[Channels], float]
 
 
-def plan(network: Network, space: Space[Any], keep_macs: float, inputs: Sequence[Tensor], *, seed: int = 0) -> Plan:
-    """Which channels to remove so that at most a share `keep_macs` (0…1) of the multiply-adds is left.
-
-    The channel with the least importance for each multiply-add it saves goes first, until the bound holds; then channels
-    come back, the most important first, as long as the bound allows. Every group keeps `LEAST` channels (or what it has).
-    `InfeasibleError` when even that is too much. See `importance` for `inputs`.
-    """
-    return by_scores(network.genotype, space, keep_macs, importance(network, inputs, seed=seed))
-
-
 def by_scores(genotype: Genotype, space: Space[Any], keep_macs: float, scores: Mapping[Group, Tensor]) -> Plan:
-    """The same with an importance that is known."""
+    """Which channels to remove so that at most a share `keep_macs` (0…1) of the multiply-adds is left, by their `scores`.
+
+    The channel with the least score for each multiply-add it saves goes first, until the bound holds; then channels
+    come back, the highest scores first, as long as the bound allows. Every group keeps `LEAST` channels (or what it has).
+    `InfeasibleError` when even that is too much.
+    """
     macs, before = pricing(genotype, space), space.macs_per_pixel(genotype)
     kept = {group: list(range(len(score))) for group, score in scores.items()}
     removed: list[tuple[Group, int]] = []
@@ -62,7 +57,7 @@ def uniform(network: Network, space: Space[Any], keep_macs: float) -> Plan:
     """The same share of the channels of every group, those of the greatest magnitude, so that at most `keep_macs` is left.
 
     The share is the greatest that the bound allows; groups then get one channel more, from the first on, where there is room.
-    `InfeasibleError` as in `plan`; `network` in its deploy form.
+    `InfeasibleError` as in `by_scores`; `network` in its deploy form.
     """
     genotype, scores = network.genotype, magnitude(network)
     macs, bound = pricing(genotype, space), keep_macs * space.macs_per_pixel(genotype)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pixsearch.config import ByteCount, Config, Seconds, as_fault, known_in
+from pixsearch.config import ByteCount, Config, Seconds, as_fault, known_in, listed
 from pixsearch.registry import EXECUTORS, SPACES, STRATEGIES
 from pixsearch.search.executors.base import Crew
 from pixsearch.search.objectives import Objective, parse_objectives
@@ -80,9 +80,7 @@ class SearchConfig(Config):
         """Workers or an address name their executor, and rungs the steps of a full proxy training."""
         if not isinstance(data, dict):
             return data
-        executor, rungs = data.get("executor") or implied_executor(data.get("workers"), data.get("address")), data.get("rungs")
-        if isinstance(rungs, str):
-            rungs = rungs.split(",")
+        executor, rungs = data.get("executor") or implied_executor(data.get("workers"), data.get("address")), listed(data.get("rungs"))
         steps = data.get("proxy_steps") or (rungs[-1] if isinstance(rungs, list | tuple) and rungs else None)
         known = {"executor": executor, "rungs": rungs, "proxy_steps": steps}
         return {**data, **{name: value for name, value in known.items() if value is not None}}

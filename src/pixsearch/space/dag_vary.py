@@ -5,14 +5,14 @@ What comes out may not be canonical, and its cell may compute nothing; the space
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pixsearch.space.chain import ACTS, SKIP, SKIPS
 from pixsearch.space.dag import MAX_EDGES, MAX_NODES, OPS, CellGenotype, Edge, Node
-from pixsearch.space.vary import pick
+from pixsearch.space.vary import below, beside, pick
 
 # How likely each operator is drawn: plain 3×3 convolutions are what phones run best.
 OP_WEIGHTS = {"conv3": 4.0, "conv5": 0.5, "dw3": 1.0, "dw5": 1.0, "dil3": 1.0, "ib3": 1.0, SKIP: 2.0}
@@ -109,10 +109,7 @@ def change_size(genotype: CellGenotype, rng: np.random.Generator, limits: Limits
     if rng.random() < 0.4:
         cells = genotype.cells + (1 if rng.random() < 0.5 else -1)
         return replace(genotype, cells=min(max(cells, limits.cells[0]), limits.cells[1]))
-    if rng.random() < 0.3:
-        return replace(genotype, width=pick(rng, limits.widths))
-    at = _rank(genotype.width, limits.widths) + (1 if rng.random() < 0.5 else -1)
-    return replace(genotype, width=limits.widths[min(max(at, 0), len(limits.widths) - 1)])
+    return replace(genotype, width=beside(rng, genotype.width, limits.widths))
 
 
 def change_ends(genotype: CellGenotype, rng: np.random.Generator, limits: Limits) -> CellGenotype:
@@ -143,7 +140,7 @@ def lighten(genotype: CellGenotype, rng: np.random.Generator, limits: Limits) ->
     """One step that is likely to cost less: narrower, a cell less, or less in the cell."""
     match pick(rng, ("width", "cells", "inside"), (3, 2, 3)):
         case "width":
-            return replace(genotype, width=_below(genotype.width, limits.widths))
+            return replace(genotype, width=below(genotype.width, limits.widths))
         case "cells":
             return replace(genotype, cells=max(genotype.cells - 1, limits.cells[0]))
         case _:
@@ -160,17 +157,7 @@ def lighter(genotype: CellGenotype, limits: Limits) -> Iterator[CellGenotype]:
                 yield with_node(genotype, number, others)
         if len(genotype.nodes) > 1:
             yield without_node(genotype, number)
-    yield replace(genotype, width=_below(genotype.width, limits.widths))
+    yield replace(genotype, width=below(genotype.width, limits.widths))
     yield replace(genotype, cells=max(genotype.cells - 1, limits.cells[0]))
     yield from (replace(genotype, skip=skip) for skip in SKIPS)
     yield replace(genotype, act="relu")
-
-
-def _below(value: int, values: Sequence[int]) -> int:
-    """The next smaller value; the smallest has none."""
-    return max((one for one in values if one < value), default=value)
-
-
-def _rank(value: int, values: Sequence[int]) -> int:
-    """The place of the value nearest to `value`."""
-    return min(range(len(values)), key=lambda place: abs(values[place] - value))

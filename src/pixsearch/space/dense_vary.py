@@ -10,7 +10,7 @@ import numpy as np
 
 from pixsearch.space.chain import SKIPS
 from pixsearch.space.dense import CONVS, KINDS, MAX_BLOCKS, WIDTHS, Block, ErdbGenotype
-from pixsearch.space.vary import pick
+from pixsearch.space.vary import below, pick
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def lighten(genotype: ErdbGenotype, rng: np.random.Generator, limits: Limits) ->
         case "depth":
             return remove_block(genotype, rng, limits)
         case _:
-            return replace(genotype, width=_below(genotype.width, limits.trunks))
+            return replace(genotype, width=below(genotype.width, limits.trunks))
 
 
 def lighter(genotype: ErdbGenotype, limits: Limits) -> Iterator[ErdbGenotype]:
@@ -138,10 +138,5 @@ def lighter(genotype: ErdbGenotype, limits: Limits) -> Iterator[ErdbGenotype]:
 
 
 def _lower(block: Block, gene: str, limits: Limits) -> Block:
-    change: dict[str, Any] = {gene: _below(getattr(block, gene), limits.choices[gene])}
+    change: dict[str, Any] = {gene: below(getattr(block, gene), limits.choices[gene])}
     return replace(block, **change)
-
-
-def _below(value: int, values: Sequence[int]) -> int:
-    """The next smaller value; the smallest has none."""
-    return max((one for one in values if one < value), default=value)

@@ -14,7 +14,7 @@ import numpy as np
 
 from pixsearch.space.chain import ACTS, SKIPS
 from pixsearch.space.nsc_code import MAX_LAYERS, PAIRS, Block, Code, NscGenotype
-from pixsearch.space.vary import pick
+from pixsearch.space.vary import below, beside, pick
 
 # How likely each type and kernel is drawn: plain 3×3 convolutions are what phones run best.
 WEIGHTS = {
@@ -135,11 +135,7 @@ def change_size(genotype: NscGenotype, rng: np.random.Generator, limits: Limits)
     if rng.random() < 0.4:
         blocks = genotype.blocks + (1 if rng.random() < 0.5 else -1)
         return replace(genotype, blocks=min(max(blocks, limits.blocks[0]), limits.blocks[1]))
-    if rng.random() < 0.3:
-        return replace(genotype, width=pick(rng, limits.widths))
-    near = min(range(len(limits.widths)), key=lambda place: abs(limits.widths[place] - genotype.width))
-    at = near + (1 if rng.random() < 0.5 else -1)
-    return replace(genotype, width=limits.widths[min(max(at, 0), len(limits.widths) - 1)])
+    return replace(genotype, width=beside(rng, genotype.width, limits.widths))
 
 
 def change_ends(genotype: NscGenotype, rng: np.random.Generator, limits: Limits) -> NscGenotype | None:
@@ -171,7 +167,7 @@ def lighten(genotype: NscGenotype, rng: np.random.Generator, limits: Limits) -> 
     """One step that is likely to cost less: narrower, a block less, or less in the block."""
     match pick(rng, ("width", "blocks", "inside"), (3, 2, 3)):
         case "width":
-            return replace(genotype, width=_below(genotype.width, limits.widths))
+            return replace(genotype, width=below(genotype.width, limits.widths))
         case "blocks":
             return replace(genotype, blocks=max(genotype.blocks - 1, limits.blocks[0]))
         case _:
@@ -185,12 +181,7 @@ def lighter(genotype: NscGenotype, limits: Limits) -> Iterator[NscGenotype | Non
         yield from (with_code(genotype, number, replace(code, type=type, kernel=kernel)) for type, kernel in alike)
         if len(genotype.layers) > 1:
             yield without_code(genotype, number)
-    yield replace(genotype, width=_below(genotype.width, limits.widths))
+    yield replace(genotype, width=below(genotype.width, limits.widths))
     yield replace(genotype, blocks=max(genotype.blocks - 1, limits.blocks[0]))
     yield from (replace(genotype, skip=skip) for skip in SKIPS)
     yield replace(genotype, act="relu")
-
-
-def _below(value: int, values: Sequence[int]) -> int:
-    """The next smaller value; the smallest has none."""
-    return max((one for one in values if one < value), default=value)

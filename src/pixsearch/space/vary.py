@@ -103,6 +103,20 @@ def _with_end(genotype: MobileGenotype, gene: str, value: Any) -> MobileGenotype
     return replace(genotype, **changes)
 
 
+def below(value: int, values: Sequence[int]) -> int:
+    """The next smaller one of `values`; the smallest has none."""
+    return max((one for one in values if one < value), default=value)
+
+
+def beside(rng: np.random.Generator, value: int, values: Sequence[int]) -> int:
+    """Now and then any of the ascending `values`, else the one before or behind that which is nearest to `value`."""
+    if rng.random() < 0.3:
+        return pick(rng, values)
+    near = min(range(len(values)), key=lambda place: abs(values[place] - value))
+    at = near + (1 if rng.random() < 0.5 else -1)
+    return values[min(max(at, 0), len(values) - 1)]
+
+
 def _nearby(rng: np.random.Generator, value: int, limits: tuple[int, int]) -> int:
     """Mostly a few more or less, now and then any value."""
     if rng.random() < 0.3:

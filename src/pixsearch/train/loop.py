@@ -78,8 +78,7 @@ def fit(
             if stop:
                 ranks.first(record.save)
                 raise Interrupted(record.how_to_resume())
-            if progress(here.step) >= 1 - config.full_precision:
-                trainee.in_full_precision()
+            trainee.in_full = progress(here.step) >= 1 - config.full_precision
             inputs, truth = feed.draw(here.step)
             cool(dynamic, progress(here.step + 0.5))
             loss = lesson(trainee, inputs, truth)

@@ -21,7 +21,7 @@ from pixsearch.train.optimizer import Adam, Muon, Rule, is_matrix
 from pixsearch.train.trainee import Packed
 
 AVERAGE_OVER = 10
-TELLING = 2  # pixels for each tap
+TELLING = 2  # pixels of a batch for each tap that reads it, at least
 CACHED = 128  # members kept ready, each with what its updates need
 
 State = dict[str, Tensor]
@@ -146,14 +146,11 @@ class SharedWeights:
             output = F.conv2d(features, weight, bias, padding=kernel // 2)
         return F.mse_loss(output.float(), target)
 
-    def teaches(self, member: Member, inputs: list[Tensor]) -> bool:
+    def teaches(self, member: Member, truth: Tensor) -> bool:
         """Whether a batch says anything of the member's features: a tail with about as many taps as pixels fits it whatever they are."""
-        body = cast(Body, member.network.body)
-        inputs_of_tail = body.tail.inputs if isinstance(body.tail, Folded) else body.tail.in_channels
-        taps = inputs_of_tail * kernel_of(body.tail) ** 2
-        with torch.no_grad():
-            folded: Tensor = body.head(inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1))
-        return len(folded) * folded[0, 0].numel() >= TELLING * taps
+        tail = cast(Body, member.network.body).tail
+        inputs, outputs = (tail.inputs, tail.outputs) if isinstance(tail, Folded) else (tail.in_channels, tail.out_channels)
+        return truth.numel() // outputs >= TELLING * inputs * kernel_of(tail) ** 2
 
     def learn(self, member: Member, loss: Tensor, rate: float) -> bool:
         """One step down `loss` for the member's slices; a loss or gradient that is no number changes nothing and gives False.

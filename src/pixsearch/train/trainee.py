@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -53,7 +54,7 @@ class Packed:
 class Trainee:
     """A network in training, and its adversary if it has one; all is the same on all `ranks`.
 
-    `network` has the raw weights, `average` the averaged ones.
+    `network` has the raw weights, `average` the averaged ones. While `in_full` convolutions compute in float32, whatever else was chosen.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Trainee:
         self._ema, self._compute, self._ranks = config.ema, compute, ranks
         self._weights: list[Tensor] = list(self.network.parameters())
         self._averaged: list[Tensor] = list(self.average.parameters())
-        self._adversary = adversary
+        self._adversary, self.in_full = adversary, False
         self._optimizer = make(config.optimizer, self.network.named_parameters())
         self._scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.dtype == torch.float16)
         shared = ranks.wrap(self.network, compute.device)
@@ -74,13 +75,9 @@ class Trainee:
 
     def __call__(self, inputs: list[Tensor]) -> Tensor:
         """The network's output, float32."""
-        with self._compute.autocast():
+        with nullcontext() if self.in_full else self._compute.autocast():
             output: Tensor = self._forward(*inputs)
         return output.float()
-
-    def in_full_precision(self) -> None:
-        """From here on convolutions compute in float32."""
-        self._compute = replace(self._compute, dtype=torch.float32)
 
     def learn(self, loss: Tensor, rate: float) -> None:
         """One step down `loss`, then the average follows."""

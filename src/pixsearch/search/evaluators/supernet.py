@@ -130,7 +130,7 @@ class SharedTraining(StandaloneTraining):
 
     def _train(self, parents: Sequence[Any]) -> None:
         """From one version to the next: one member a batch."""
-        bad = 0
+        bad, last = 0, torch.tensor(math.nan)
         told = saved = time.monotonic()
         if self.step == self.began:
             self.before = {name: value.clone() for name, value in self.shared.average.items()}
@@ -144,16 +144,16 @@ class SharedTraining(StandaloneTraining):
                 rng = stream(self.seed, "supernet", self.step)
                 member = self.shared.member(parents[int(rng.integers(len(parents)))] if parents else self.sample(rng))
                 inputs, truth = feed.draw(self.step)
-                loss = self.shared.loss(member, inputs, truth)
-                rate = PACE * self.settings.rate * rate_share(progress, rising=self.version < 0)
-                learned = not self.shared.teaches(member, inputs) or self.shared.learn(member, loss, rate)
-                bad = 0 if learned else bad + 1
+                if self.shared.teaches(member, truth):
+                    loss = self.shared.loss(member, inputs, truth)
+                    learned = self.shared.learn(member, loss, PACE * self.settings.rate * rate_share(progress, rising=self.version < 0))
+                    bad, last = (0 if learned else bad + 1), loss.detach()
                 if bad >= BAD_STEPS:
                     raise GateError(f"The last {bad} losses of the shared weights were no numbers. Search anew with a lower `proxy_rate`.")
                 self.step += 1
                 self.used_s = used + self.clock() - since
                 if time.monotonic() - told >= TELL_EVERY_S:
-                    self._tell(progress, float(loss.detach()))
+                    self._tell(progress, float(last))
                     told = time.monotonic()
                 if time.monotonic() - saved >= SAVE_EVERY_S:
                     self._save()
