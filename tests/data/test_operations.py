@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pixsearch.data.cache import ClipCache, PairCache
 from pixsearch.data.config import DataConfig
 from pixsearch.data.open import open_data
-from pixsearch.data.operations import LEVELS, OPERATIONS, Chosen, suited
+from pixsearch.data.operations import LEVELS, OPERATIONS, Chosen, contrast, suited
 from pixsearch.data.patches import Patches
 from pixsearch.data.policies import NOTHING, POLICIES, SUBPOLICIES, Plan, one_operation, policy_of, random_policies, with_identity
 from pixsearch.pixels import mosaic
@@ -243,3 +243,13 @@ def test_without_turns_the_same_places_lie_as_they_were(cached):
         eight = [np.rot90(side, k) for side in (one, one.T) for k in range(4)]
         assert any(np.array_equal(way, other) for way in eight)
     assert not np.array_equal(plain.truth, turned.truth)
+
+
+def test_contrast_is_lowered_about_the_mean_of_each_patch():
+    rng = np.random.default_rng(0)
+    truth = (rng.random((2, 1, 8, 8)) * np.array([0.2, 0.6])[:, None, None, None]).astype(np.float32)
+    batch, before = Batch({}, truth.copy()), truth.mean((1, 2, 3))
+    amount = np.full((2, 1, 1, 1), 0.7, np.float32)
+    contrast(Chosen(batch, make_task("denoise", 1, "y"), np.arange(2), amount, rng))
+    np.testing.assert_allclose(batch.truth.mean((1, 2, 3)), before, atol=1e-6)
+    np.testing.assert_allclose(batch.truth.std((1, 2, 3)), 0.7 * truth.std((1, 2, 3)), rtol=1e-5)

@@ -128,6 +128,13 @@ def test_what_was_killed_ends_the_same(moment, curve, trained, data, task, tmp_p
     assert (tmp_path / "prune" / "front.json").read_text() == (curve / "prune" / "front.json").read_text()
 
 
+def test_a_longer_budget_trains_every_share_on(trained, data, task, tmp_path):
+    for steps, resume in ((8, False), (16, True)):
+        run(tmp_path, trained, data, task, keep_macs=(0.5, 0.3), steps=steps, resume=resume)
+    assert [(event["keep_macs"], event["step"]) for event in events(tmp_path, "tuned")] == [(0.5, 4), (0.3, 4), (0.5, 8), (0.3, 8)]
+    assert load_model(tmp_path / "prune" / "keep-0.3.safetensors")[1].training["step"] == 8
+
+
 def test_another_cost_makes_the_front(trained, data, task, tmp_path):
     settings = {**EVOLUTION, "objectives": ("psnr", "params<=1.6K"), "evaluations": 16}
     run(tmp_path, trained, data, task, **settings)

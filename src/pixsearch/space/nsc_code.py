@@ -116,7 +116,7 @@ def canonical_block(layers: Block) -> Block:
     place, kept, handed_on = [0], [], set()  # numbers among those kept; what loose copies copy
     loose = loose_ends(layers)
     for number, layer in enumerate(layers, start=1):
-        sources = sorted(place[source] for source in layer.sources)
+        sources = [place[source] for source in layer.sources]
         if layer.type == "identity" or len(sources) > len(set(sources)):
             place.append(sources[0])
             if number in loose:
