@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from pixsearch.cli import options as o
-from pixsearch.errors import UsageError
 
 
 def bench(
@@ -52,12 +51,10 @@ def bench(
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import Launch, bench_stage
 
-    if device and target:
-        raise UsageError(f"`--device {device}` and `--target {target}` both say where. Give one of them.")
     settings = {
         "bench": o.given(
             images=images,
-            target=f"arm64:{device}" if device else target,
+            target=o.target_of(target, device),
             threads=threads,
             size=size,
             repeats=repeats,

@@ -126,7 +126,7 @@ def export(
     }
     searched = o.given(
         formats=formats,
-        target=target_of(target, device),
+        target=o.target_of(target, device),
         extra_latency=extra_latency,
         evaluations=evaluations,
         budget_s=budget,
@@ -149,13 +149,6 @@ def is_search(bits: str | None) -> bool:
     if bits not in (None, "search"):
         raise UsageError(f"`--bits {bits}` is not known. Write `--bits search`, or `--int8` and `--a16w8` for one format everywhere.")
     return bits is not None
-
-
-def target_of(target: str | None, device: str | None) -> str | None:
-    """The target that one of two options names."""
-    if device and target:
-        raise UsageError(f"`--device {device}` and `--target {target}` both say where. Give one of them.")
-    return f"arm64:{device}" if device else target
 
 
 def add_to(app: typer.Typer) -> None:

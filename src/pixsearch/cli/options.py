@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from pixsearch.errors import UsageError
+
 TASK = "Task"
 DATA = "Photos"
 RECORD = "Record and output"
@@ -161,6 +163,13 @@ def task_of(
     """The settings of the task that were given."""
     noises = given(sigma=sigma, noise=noise, shot=shot, read=read, level=level or None)
     return {**given(name=name, scale=scale, color=color, window=window), **noises}
+
+
+def target_of(target: str | None, device: str | None) -> str | None:
+    """The target that one of two options names."""
+    if device and target:
+        raise UsageError(f"`--device {device}` and `--target {target}` both say where. Give one of them.")
+    return f"arm64:{device}" if device else target
 
 
 def given(**options: object) -> dict[str, object]:
