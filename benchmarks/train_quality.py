@@ -1,7 +1,7 @@
 """The quality that `pixsearch train` reaches from nothing, for networks and tasks, each within its processor time.
 
 A row is one `pixsearch train` of a network on one thread for a number of steps that fits into the row's minutes, or such a one and then
-another that trains its model on, whose time is counted too; the averaged weights of the end are scored, never a checkpoint that was
+others that train its model on, whose time is counted too; the averaged weights of the end are scored, never a checkpoint that was
 chosen. A row that is stopped goes on from its checkpoint the next time. The trained models are copied to benchmarks/models.
 
     python benchmarks/train_quality.py --data photos/train --sets photos/val [--only ROW] [--seeds 0]
@@ -38,11 +38,15 @@ from pixsearch.train.validate import Figures, score_baseline, validate
 HERE = Path(__file__).parent
 
 
-class Row(NamedTuple):
-    """What is trained, for how many steps, and the minutes of processor time that may take; `sets` are scored, the first on the way.
+class Then(NamedTuple):
+    """A training that goes on with the model of the row that is the same but for it; `word` is its part of the model's name."""
 
-    `then` are the options of a second training, which goes on with the model of the row that is the same but for it.
-    """
+    word: str
+    options: tuple[str, ...]
+
+
+class Row(NamedTuple):
+    """What is trained, for how many steps, and the minutes of processor time that may take; `sets` are scored, the first on the way."""
 
     name: str
     network: str
@@ -51,17 +55,19 @@ class Row(NamedTuple):
     options: tuple[str, ...] = ()
     task: Mapping[str, Any] = {"name": "sr", "scale": 2}
     sets: tuple[str, ...] = ("Set5", "B100")
-    then: tuple[str, ...] = ()
+    then: tuple[Then, ...] = ()
 
 
-FLOAT32 = ("--steps", "80000", "--precision", "float32", "--rate", "2e-3")
+FLOAT32 = Then("float32", ("--steps", "80000", "--precision", "float32", "--rate", "2e-3"))
+LARGE = Then("large", ("--steps", "14000", "--precision", "float32", "--rate", "1.5e-3", "--patch", "64"))
 
 ROWS: tuple[Row, ...] = (
     Row("4 layers of 16", "plain-m4c16", 120, 270_000),
     Row("4 layers of 16, ECB", "plain-m4c16", 120, 270_000, ("--branches", "ecb")),
     Row("under 2.4 G", "conv3-m6c13-leaky", 120, 250_000),
     Row("under 6.5 G", "conv3-m5c24-leaky", 180, 160_000),
-    Row("under 6.5 G, then float32", "conv3-m5c24-leaky", 180, 160_000, then=FLOAT32),
+    Row("under 6.5 G, then float32", "conv3-m5c24-leaky", 180, 160_000, then=(FLOAT32,)),
+    Row("under 6.5 G, then large patches", "conv3-m5c24-leaky", 180, 160_000, then=(FLOAT32, LARGE)),
     Row("under 6.5 G, deeper", "conv3-m11c16-leaky", 180, 160_000, ("--branches", "ecb")),
     Row("colour denoising, σ 25", "s2d-conv3-m8c24-relu-nearest", 120, 80_000, task={"name": "denoise", "sigma": "25"}, sets=("CBSD68",)),
     Row(
@@ -71,7 +77,7 @@ ROWS: tuple[Row, ...] = (
         80_000,
         task={"name": "denoise", "sigma": "25"},
         sets=("CBSD68",),
-        then=("--steps", "9000", "--patch", "64", "--precision", "float32", "--rate", "1.5e-3"),
+        then=(Then("float32", ("--steps", "9000", "--patch", "64", "--precision", "float32", "--rate", "1.5e-3")),),
     ),
     Row("demosaicing RGGB", "conv3-m5c24-leaky-nearest", 120, 60_000, task={"name": "jdd", "noise": "none"}, sets=("Kodak24",)),
     Row("enhancement", "s2d-conv3-m4c14-leaky-nearest", 60, 160_000, task={"name": "enhance"}, sets=("Kodak24",)),
@@ -103,7 +109,7 @@ def read_options() -> argparse.Namespace:
 
 def key(row: Row, seed: int) -> str:
     """The row's place in the results: another network or length is another result."""
-    return "/".join([row.network, str(row.steps), *row.options, *row.then, f"seed {seed}"])
+    return "/".join([row.network, str(row.steps), *row.options, *(text for then in row.then for text in then.options), f"seed {seed}"])
 
 
 def load(options: argparse.Namespace) -> dict[str, Any]:
@@ -142,7 +148,7 @@ def train(row: Row, seed: int, options: argparse.Namespace) -> None:
     photos, alike = ["--data", str(options.data), *watched], ["--threads", "1", "--seed", str(seed)]
     source, length = ["--arch", str(genotype), *given, *photos], ["--steps", str(row.steps), *alike, *row.options]
     if row.then:
-        source, length = [str(first_model(row, seed, options)), *photos], [*row.then, *alike]
+        source, length = [str(earlier_model(row, seed, options)), *photos], [*row.then[-1].options, *alike]
     what = ["--resume", str(run)] if (run / "train" / "checkpoints").exists() else [*source, *length, "--out", str(run), "--again"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "pixsearch.cli", "train", *what]
@@ -162,18 +168,18 @@ def train(row: Row, seed: int, options: argparse.Namespace) -> None:
 def model_path(row: Row, seed: int) -> Path:
     """Where a row's model is kept."""
     kind = f"x{row.task['scale']}" if row.task["name"] == "sr" else row.task["name"]
-    words = [*row.options, *(["float32"] if row.then else [])]
+    words = [*row.options, *(then.word for then in row.then)]
     return HERE / "models" / "-".join([row.network, kind, *(word.removeprefix("--") for word in words), f"seed{seed}.safetensors"])
 
 
-def first_model(row: Row, seed: int, options: argparse.Namespace) -> Path:
-    """The model of the row's first training, which is trained now unless it has been; its time goes to the row, too."""
-    first = next(other for other in ROWS if other == row._replace(name=other.name, then=()))
-    if "psnr_db" not in load(options)["rows"].get(key(first, seed), {}):
-        train(first, seed, options)
+def earlier_model(row: Row, seed: int, options: argparse.Namespace) -> Path:
+    """The model of the row's trainings before the last, which are done now unless they have been; their time goes to the row, too."""
+    earlier = next(other for other in ROWS if other == row._replace(name=other.name, then=row.then[:-1]))
+    if "psnr_db" not in load(options)["rows"].get(key(earlier, seed), {}):
+        train(earlier, seed, options)
     if "cpu_s" not in load(options)["rows"].get(key(row, seed), {}):
-        save(options, row, seed, {"cpu_s": load(options)["rows"][key(first, seed)]["cpu_s"]})
-    return model_path(first, seed)
+        save(options, row, seed, {"cpu_s": load(options)["rows"][key(earlier, seed)]["cpu_s"]})
+    return model_path(earlier, seed)
 
 
 def scores(row: Row, run: Path, model: Path, task: Task, options: argparse.Namespace) -> dict[str, Any]:
@@ -205,7 +211,7 @@ def accuracy(figures: Figures) -> Accuracy:
 
 def steps_of(row: Row) -> str:
     """The steps of its trainings."""
-    return f"{row.steps} + {row.then[1]}" if row.then else str(row.steps)
+    return " + ".join([str(row.steps), *(then.options[1] for then in row.then)])
 
 
 def table(results: dict[str, Any], options: argparse.Namespace, rows: Sequence[Row]) -> str:
