@@ -9,9 +9,9 @@ without experts (16 patches of 32×32, bfloat16, one thread), so it is also what
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,8 @@ from torch.nn import functional as F
 
 from pixsearch.nn.build import Network, build, deploy
 from pixsearch.nn.reparam import balance
-from pixsearch.space.chain import MobileGenotype, first_dynamic, frozen
+from pixsearch.registry import SPACES
+from pixsearch.space.cost import Conv
 
 Fusion = Literal["kernels", "features"]
 
@@ -124,6 +125,12 @@ class DynamicLayer(nn.Sequential):
         return out
 
 
+def run_layer(layer: nn.Module, x: Tensor, shares: Iterator[Tensor]) -> Tensor:
+    """What a layer makes of `x`; a dynamic one takes the next of `shares`."""
+    out: Tensor = layer(x, next(shares)) if isinstance(layer, DynamicLayer) else layer(x)
+    return out
+
+
 @dataclass(frozen=True)
 class Asks:
     """What a layer needs of the predictor: coefficients of so many `experts` for each of `channels`."""
@@ -134,7 +141,7 @@ class Asks:
 
 
 class Predictor(nn.Module):
-    """The coefficients of all dynamic layers of a chain, from what enters the first: attention(linear(`LOUDER`·mean over pixels)).
+    """The coefficients of all dynamic layers of a network, from what enters the first: attention(linear(`LOUDER`·mean over pixels)).
 
     The mean is taken over the whole picture. Where only a part of it is at hand, `statistics` holds what was taken of the whole
     before. `temperature` divides what a softmax sees; it is 1 but while `cool` lets it fall.
@@ -173,6 +180,23 @@ class Predictor(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
 
+class Adaptive(Protocol):
+    """The body of a network with dynamic layers."""
+
+    def entering(self, x: Tensor) -> Tensor:
+        """What the predictor sees, (N, C, h, w), for the network's input (N, …, H, W)."""
+        ...
+
+
+def build_predictor(inputs: int, convs: Sequence[Conv], attentions: Sequence[str]) -> Predictor | None:
+    """The predictor that sees `inputs` channels for these dynamic convolutions, freshly drawn; None when there are none."""
+    if not convs:
+        return None
+    predictor = Predictor(inputs, [Asks(conv.outputs, conv.experts, attention) for conv, attention in zip(convs, attentions, strict=True)])
+    predictor.start()
+    return predictor
+
+
 def mean(x: Tensor) -> Tensor:
     """(N, C, H, W) → the means (N, C) over all pixels."""
     return x.mean((2, 3))
@@ -180,14 +204,14 @@ def mean(x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def freeze(network: Network, coefficients: Sequence[Tensor]) -> Network:
-    """The static network, in its deploy form, that a dynamic chain is with `coefficients` (channels, experts) for each dynamic layer.
+    """The static network, in its deploy form, that a dynamic one is with `coefficients` (channels, experts) for each dynamic layer.
 
     One that is static already is only put into its deploy form.
     """
-    old, given, genotype = deploy(network), iter(coefficients), network.genotype
-    if not isinstance(genotype, MobileGenotype) or first_dynamic(genotype) is None:
+    old, given = deploy(network), iter(coefficients)
+    if not predictors(network):
         return old
-    new = build(frozen(genotype), network.signature)
+    new = build(SPACES.load(network.genotype.space)(network.signature).frozen(network.genotype), network.signature)
     tensors = {name: value for name, value in old.body.state_dict().items() if not name.startswith("predictor.")}
     for name, module in old.body.named_modules():
         if isinstance(module, DynamicConv):
@@ -207,7 +231,7 @@ def blended(network: Network) -> Network:
 
 
 def predictors(network: nn.Module) -> list[Predictor]:
-    """The predictors within a network: one in a dynamic chain, none elsewhere."""
+    """The predictors within a network: one in a dynamic network, none in others."""
     return [module for module in network.modules() if isinstance(module, Predictor)]
 
 
