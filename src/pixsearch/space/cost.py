@@ -17,7 +17,7 @@ class Conv:
 
     `uses` is how often it is applied for each input pixel: a quarter or a sixteenth behind a space-to-depth head, several times
     where weights are shared.
-    With `experts` its kernel is the weighted sum of so many, fused once a picture.
+    With `experts` its kernel is a fixed one plus the weighted sum of so many, fused once a picture.
     """
 
     inputs: int
@@ -43,7 +43,7 @@ class Conv:
     @property
     def params(self) -> int:
         """Trained values."""
-        return self.weights * max(self.experts, 1) + self.act + (self.outputs if self.bias else 0)
+        return self.weights * (self.experts + 1) + self.act + (self.outputs if self.bias else 0)
 
     @property
     def fusion(self) -> int:
@@ -120,7 +120,7 @@ def macs_per_picture(convs: Sequence[Conv], predicted: Predictor | None) -> int:
 
 def blending(convs: Iterable[Conv], pixels: float) -> float:
     """Multiply-adds that `pixels` input pixels take more when all experts run and what they give is blended, and no kernel is fused."""
-    return sum(conv.macs * (conv.experts - 1) * pixels - conv.fusion for conv in convs if conv.experts)
+    return sum(conv.macs * conv.experts * pixels - conv.fusion for conv in convs)
 
 
 def macs_per_input_pixel(genotype: MobileGenotype, signature: Signature) -> float:
