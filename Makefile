@@ -130,6 +130,9 @@ benchmark-video: setup  ## What other frames are worth: stacked and recurrent ag
 benchmark-dynamic: setup  ## Networks with kernels that adapt to the picture beside their static twins (DATA=..., SETS=...); resumes row by row
 	$(BIN)/python benchmarks/dynamic_kernels.py --data $(DATA) --sets $(SETS)
 
+benchmark-dynamic-search: setup  ## Two searches, one of which may use dynamic operators (DATA=..., SETS=...); resumes search by search
+	$(BIN)/python benchmarks/dynamic_search.py --data $(DATA) --val $(SETS)/Set5
+
 benchmark-arm-ncnn: targets  ## Modelled against published latency: nine networks on nine boards and phones (NCNN=its networks); resumes row by row
 	$(BIN)/python benchmarks/arm_ncnn.py --params $(NCNN)
 

@@ -206,13 +206,13 @@ def windows(side: int) -> Iterator[None]:
 def saved(dynamic: list[dict[str, Any]], static: list[dict[str, Any]], name: str) -> list[float | None]:
     """For each dynamic row the share of multiply-adds that it saves: against those of a static network of the same PSNR, interpolated.
 
-    The static curve is PSNR over the logarithm of multiply-adds; None beyond its ends.
+    The static curve is PSNR over the logarithm of multiply-adds; None beyond its ends, and where it is one network's.
     """
     curve = sorted((row["psnr_db"][name], np.log(row["macs_720p"])) for row in static)
     quality, macs = [point[0] for point in curve], [point[1] for point in curve]
     return [
         1 - row["macs_720p"] / float(np.exp(np.interp(row["psnr_db"][name], quality, macs)))
-        if len(curve) > 1 and quality[0] <= row["psnr_db"][name] <= quality[-1]
+        if len(set(macs)) > 1 and quality[0] <= row["psnr_db"][name] <= quality[-1]
         else None
         for row in dynamic
     ]

@@ -35,8 +35,8 @@ class DynamicConv(nn.Module):
     """A convolution with zero padding to the same size whose kernel is w⁰ + Σᵢ (ηᵢ − c)·wᵢ over its `experts`; `fuses` says what is fused.
 
     c is where coefficients begin: ½ for a sigmoid, one in `experts` for a softmax. So an untrained layer is the plain convolution with
-    the kernel w⁰, and learns as that does: experts alone learn it in shares, more slowly than a plain kernel, while what tells
-    them apart is mostly noise (measured: benchmarks/README.md). With c·Σ wᵢ taken into w⁰ it is DyNet's sum beside one fixed kernel.
+    the kernel w⁰, and learns about as fast as that does (benchmarks/README.md). With c·Σ wᵢ taken out of w⁰ it is DyNet's sum beside one
+    fixed kernel.
 
     `fixed` is w⁰, `weights` are the experts, all (outputs, inputs, k, k), of a depthwise one with 1 for inputs. They are tensors of their
     own, as an optimizer that looks at a kernel as one matrix is to see. `fuses` changes nothing but rounding.
