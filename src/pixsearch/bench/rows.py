@@ -96,6 +96,7 @@ def latency_entry(subject: Subject, spec: LatencySpec, repeat: Repeat, measured:
         "peak_bytes": measured.peak_bytes,
         "runtime_bytes": measured.runtime_bytes,
         "provider": measured.provider,
+        "placed": dict(measured.placed),
         "runtime": measured.runtime,
         "conditions": dict(measured.conditions),
     }

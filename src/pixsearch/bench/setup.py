@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixsearch.bench import fetch, tools
+from pixsearch.bench import android, fetch, tools
 from pixsearch.bench.bundle import LIBRARIES, LOADERS, NATIVE, assemble, find_bundle, onnxruntime_version, own_bundle, sources_digest
 from pixsearch.errors import MachineError, UsageError
 from pixsearch.registry import closest
@@ -82,6 +83,33 @@ def _assemble_arm() -> None:
         assemble("aarch64", [str(compiler)], runtime, [place / name for name in (LOADERS["aarch64"], *LIBRARIES)])
 
 
+def _bare_compiler() -> Path | None:
+    """A compiler for arm64, with or without a C library: Android's is declared among the runner's sources."""
+    return tools.find("aarch64-linux-gnu-gcc", "zig-cc-arm64")
+
+
+def _android_bundle() -> Path | None:
+    found = android.find_android("aarch64")
+    return found.folder if found else None
+
+
+def _assemble_android() -> None:
+    android.assemble_android("aarch64", [str(_needed(_bare_compiler(), "a C compiler for arm64"))])
+
+
+def android_bundle(machine: str) -> android.AndroidBundle:
+    """The bundle for Android on `machine`: a phone's (aarch64), or an emulator's (x86_64), which is put together when first asked for."""
+    if machine not in android.ABIS:
+        raise MachineError(f"There is no bundle for Android on `{machine}` machines. Known: {', '.join(android.ABIS)}.")
+    found = android.find_android(machine)
+    if found is None and machine == os.uname().machine and android.aar():
+        found = android.assemble_android(machine, [str(_needed(tools.find("cc", "gcc", "clang", "zig-cc"), "a C compiler"))])
+    if found is None:
+        check("android")
+        raise MachineError(f"The bundle for Android on `{machine}` can be put together on such a machine alone. Run pixsearch there.")
+    return found
+
+
 def _get_qemu() -> None:
     fetch.programs(["qemu-user", "libcapstone4", "liburing2"], {"qemu-aarch64": "usr/bin/qemu-aarch64"})
 
@@ -123,8 +151,14 @@ NEEDS: dict[str, tuple[Piece, ...]] = {
     "arm64": (*ARM_BUNDLE, *EMULATOR),
     "ssh": (SSH, OWN_BUNDLE, *ARM_BUNDLE),
     "adb": (ADB, *ARM_BUNDLE),
+    "android": (
+        ADB,
+        Piece("bare C compiler for arm64", "compiles the runner", _bare_compiler, fetch.zig, "PyPI's ziglang, 101 MB (410 MB unpacked)"),
+        Piece("ONNX Runtime for Android", "has NNAPI and XNNPACK", android.aar, android.fetch_aar, f"npm's {android.PACKAGE}, 150 MB"),
+        Piece("Android bundle", "ONNX Runtime and its runner", _android_bundle, _assemble_android, "compiled here"),
+    ),
 }
-"""What each target needs, in the order in which set-up gets it."""
+"""What each target needs, in the order in which set-up gets it; `android` is target adb with a provider of its own (`--ep`)."""
 
 
 def needs(target: str) -> tuple[Piece, ...]:

@@ -66,7 +66,8 @@ class Measurement:
     `peak_bytes` is the most memory resident in the process that ran the model alone, of which `runtime_bytes` were
     there before the model was loaded; None where a target cannot tell. `outputs` hold arrays by the graph's names, float32
     (N, C, H, W), when they were asked for. `modelled` says how `latencies_ms` were computed where they were not clocked; the two
-    never share a column. `conditions` is what the target told of itself around the runs (clock governor, temperature, …).
+    never share a column. `provider` is the execution provider that has the model, `placed` the nodes that each has where a certain
+    one was asked for. `conditions` is what the target told of itself around the runs (clock governor, temperature, …).
     """
 
     latencies_ms: tuple[float, ...]
@@ -79,6 +80,7 @@ class Measurement:
     runtime: str
     modelled: Modelled | None = None
     outputs: dict[str, Planes] = field(default_factory=dict)
+    placed: Mapping[str, int] = field(default_factory=dict)
     conditions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
