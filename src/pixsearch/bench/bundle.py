@@ -21,7 +21,7 @@ NATIVE = Path(__file__).parent / "native"
 LOADERS = {"aarch64": "ld-linux-aarch64.so.1", "x86_64": "ld-linux-x86-64.so.2"}
 LIBRARIES = ("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libstdc++.so.6", "libgcc_s.so.1")
 RUNNER, RUNTIME = "runner", "libonnxruntime.so"
-SOURCES = ("runner.c", "ort.h", "provider.h")
+SOURCES = ("runner.c", "ort.h", "power.h", "provider.h")
 STATEMENT = "bundle.json"
 
 

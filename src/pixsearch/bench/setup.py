@@ -50,6 +50,23 @@ def _compile_plugin() -> None:
     tools.run([str(compiler), *options], "Compiling the counting plugin")
 
 
+def steady() -> Path | None:
+    """The compiled library that keeps an emulated program's instructions the same on a busy machine, if it is there."""
+    path = _steady_path()
+    return path if path.is_file() else None
+
+
+def _steady_path() -> Path:
+    return tools.home() / f"steady-{sources_digest('steady.c')}.so"
+
+
+def _compile_steady() -> None:
+    compiler = _needed(_cross_compiler(), "a C compiler for arm64")
+    tools.home().mkdir(parents=True, exist_ok=True)
+    options = ["-O2", "-shared", "-fPIC", "-o", str(_steady_path()), str(NATIVE / "steady.c")]
+    tools.run([str(compiler), *options], "Compiling the emulated program's clock")
+
+
 def _needed(found: Path | None, what: str) -> Path:
     if found is None:
         raise MachineError(f"There is no {what.removeprefix('a ')} on this machine, and set-up could not fetch one. Install {what}.")
@@ -132,6 +149,7 @@ EMULATOR = (
     Piece("qemu-aarch64", "executes arm64 programs", lambda: tools.find("qemu-aarch64"), _get_qemu, "3 packages, 13 MB"),
     Piece("C compiler", "compiles the plugin", lambda: tools.find("cc", "gcc", "clang", "zig-cc"), fetch.zig, "PyPI's ziglang, 101 MB"),
     Piece("counting plugin", "counts what qemu executes", plugin, _compile_plugin, "compiled here"),
+    Piece("steady clock", "keeps counts the same on a busy machine", steady, _compile_steady, "compiled here"),
     Piece("llvm-mc", "reads the counted instructions", lambda: tools.find_llvm("llvm-mc"), _get_llvm, "6 packages, 48 MB"),
     Piece("llvm-mca", "knows how long a core takes for them", lambda: tools.find_llvm("llvm-mca"), _get_llvm, "with llvm-mc"),
 )

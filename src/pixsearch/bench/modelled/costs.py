@@ -70,7 +70,7 @@ class CostTable:
         self.target = target
         setup.check(target.name)
         # What a count of cycles depends on: a device's clock, memory and scale come later.
-        tools = f"onnxruntime {onnxruntime_version()}, {target.source}, {sources_digest('count.c', 'runner.c')}"
+        tools = f"onnxruntime {onnxruntime_version()}, {target.source}, {sources_digest('count.c', 'runner.c', 'steady.c')}"
         self.source = f"{target.core.name}, {tools}"
         self._known: dict[str, tuple[float, float]] = {}
         self._base: sqlite3.Connection | None = None
@@ -147,7 +147,9 @@ def _nothing() -> onnx.ModelProto:
 
 
 class _Core(Arm64Target):
-    """A bare core without a count of memory traffic, which costs time."""
+    """A bare core without counts of memory traffic and of loading, which cost time."""
+
+    counts_load = False
 
     @property
     def cache_bytes(self) -> int:

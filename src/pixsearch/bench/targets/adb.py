@@ -14,6 +14,7 @@ from pixsearch.bench.targets.shell import ShellTarget
 from pixsearch.errors import UsageError
 
 FOLDER = "/data/local/tmp"
+BATTERY = "/sys/class/power_supply/battery"
 
 
 class AdbTarget(ShellTarget):
@@ -45,8 +46,9 @@ class AdbTarget(ShellTarget):
 
     @property
     def settings(self) -> Sequence[str]:
-        """With the provider, if one was asked for."""
-        return (*SETTINGS, f"provider={self.provider}") if self.provider else SETTINGS
+        """With the battery, and with the provider if one was asked for."""
+        usual = (*SETTINGS, f"power={BATTERY}")
+        return (*usual, f"provider={self.provider}") if self.provider else usual
 
     def start(self, line: str) -> list[str]:
         """adb's shell without a terminal, which passes exit codes on."""

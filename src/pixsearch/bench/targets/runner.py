@@ -160,6 +160,8 @@ class RunnerPrepared(Prepared):
             placed=self._loaded["placed"],
             runtime=self._loaded["runtime"],
             outputs=outputs,
+            power_w=tuple(answer["power_w"]),
+            battery=answer["battery"],
             conditions=conditions,
         )
 
