@@ -88,3 +88,21 @@ def test_a_rectified_activation_has_a_range_without_negatives() -> None:
     lows = {name: ranges[name][0] for name in graph.activations()}
     assert {lows[node.output[0]] for node in graph.nodes if node.op_type == "Relu"} == {0.0}
     assert lows["input"] < 0
+
+
+def test_only_while_it_lasts_does_a_listener_hear_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Table:
+        note: object = None
+
+        def close_emulator(self) -> None:
+            pass
+
+    table, heard = Table(), []
+    monkeypatch.setattr(latency, "_table", lambda _: table)
+    monkeypatch.setattr(latency, "graph_of", lambda *_: None)
+    monkeypatch.setattr(latency, "estimate", lambda *_: table.note("preparing", what="operators"))
+    small = network("plain-m1c4")
+    with latency.telling(lambda kind, **fields: heard.append((kind, fields))):
+        latency.price(small, card(small), LatencySpec("arm64:a76"))
+    latency.price(small, card(small), LatencySpec("arm64:a76"))
+    assert heard == [("preparing", {"what": "operators"})]

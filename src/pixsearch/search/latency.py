@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.targets.arm64 import Arm64Target
 from pixsearch.bench.targets.base import Target, open_target
 from pixsearch.card import ModelCard
+from pixsearch.data.progress import Note, silent
 from pixsearch.export.graph import Graph
 from pixsearch.export.onnx import export_float, read_model
 from pixsearch.export.ranges import Range
@@ -32,6 +34,19 @@ Write = Callable[[Path], Path]
 
 _NOMINAL = {"Relu": (0.0, 1.0), "Clip": (0.0, 1.0)}
 _SPAN = (-1.0, 0.9)
+
+
+_listeners: list[Note] = [silent]
+
+
+@contextmanager
+def telling(note: Note) -> Iterator[None]:
+    """While it lasts, `note` hears how the table of operators' costs is filled in this process."""
+    _listeners.append(note)
+    try:
+        yield
+    finally:
+        _listeners.pop()
 
 
 def require_targets(objectives: Iterable[Objective]) -> None:
@@ -60,6 +75,7 @@ def latency_of(network: Network, card: ModelCard, spec: LatencySpec, write: Writ
 def price(network: Network, card: ModelCard, spec: LatencySpec) -> Estimate:
     """The estimate for the deploy form `network` on a modelled target, with what it rests on; `UnpricedError` where there is none."""
     table = _table(spec.target)
+    table.note = _listeners[-1]
     try:
         return estimate(graph_of(network, card, spec.precision), card.with_(precision=spec.precision), spec, table)
     finally:
