@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import onnx
+from onnx import helper, numpy_helper
 
 from pixsearch.bench.measure import measure_latency
 from pixsearch.bench.modelled.costs import CostTable
@@ -83,12 +86,30 @@ def price(network: Network, card: ModelCard, spec: LatencySpec) -> Estimate:
 
 
 def graph_of(network: Network, card: ModelCard, precision: str) -> onnx.ModelProto:
-    """The graph that export would write, `float` or `int8` in the default scheme; ranges are nominal, for they cost nothing."""
+    """The graph that export would write, `float` or `int8` in the default scheme; ranges and steps are nominal, for they cost nothing."""
     model = sketch(network) or _exported(network, card)
     subpixels_first(model)
     if precision == "float":
         return model
-    return insert_steps(model, _nominal_ranges(model), choose_scheme(card, None), float_part(model))
+    scheme = choose_scheme(card, None)
+    rounded = insert_steps(model, _nominal_ranges(model), replace(scheme, per_channel=False), float_part(model))
+    return _by_channel(rounded) if scheme.per_channel else rounded
+
+
+def _by_channel(model: onnx.ModelProto) -> onnx.ModelProto:
+    """`model` with a step for each channel of its weights and biases, all alike: taking real ones is most of what quantization takes."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    readers = {name: node.op_type for node in model.graph.node for name in node.input}
+    for node in model.graph.node:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in constants:
+            continue
+        dims = constants[node.input[0]].dims
+        axis = 1 if len(dims) > 1 and readers.get(node.output[0]) == "ConvTranspose" else 0
+        node.attribute.append(helper.make_attribute("axis", axis))
+        for name in node.input[1:]:
+            step = numpy_helper.to_array(constants[name])
+            constants[name].CopyFrom(numpy_helper.from_array(np.full(dims[axis], step.flat[0], step.dtype), name))
+    return model
 
 
 def _exported(network: Network, card: ModelCard) -> onnx.ModelProto:
