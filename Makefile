@@ -17,7 +17,7 @@ INSTALLED := $(VENV)/.installed
 PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-denoise demo-video targets test check format search train prune export bench report clean \
+.PHONY: help setup demo demo-denoise demo-video targets android test check format search train prune export bench report clean \
 	$(shell grep -oE '^benchmark-[a-z-]+' $(firstword $(MAKEFILE_LIST)))
 
 help:  ## Show the targets
@@ -46,6 +46,9 @@ demo-video: setup  ## The same for video, on clips made of the photos (5 minutes
 
 targets: setup  ## What the bench targets arm64, ssh and adb need, fetched into the user's cache
 	$(BIN)/pixsearch target setup arm64
+
+android: setup  ## ONNX Runtime for Android, for target adb with --ep and the tests of its providers (150 MB)
+	$(BIN)/pixsearch target setup android
 
 test: setup  ## The test suite
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile
