@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pixsearch.config import Config
-from pixsearch.errors import DataError, InfeasibleError, Interrupted, UsageError
+from pixsearch.errors import DataError, InfeasibleError, Interrupted
 from pixsearch.events import read_events
 from pixsearch.nn.modelfile import load_model
 from pixsearch.prune import candidates
@@ -195,17 +195,6 @@ def test_a_stop_says_how_to_go_on(trained, data, task, tmp_path, monkeypatch):
     monkeypatch.setattr("pixsearch.search.engine.check_stop", stop)
     with pytest.raises(Interrupted, match="pixsearch prune --resume"):
         run(tmp_path, trained, data, task, keep_macs=0.5, **EVOLUTION)
-
-
-def test_hand_made_networks_are_refused(data, task, tmp_path):
-    from pixsearch.nn.build import build
-    from pixsearch.nn.modelfile import make_card
-    from pixsearch.space.named import named
-
-    network = build(named("fsrcnn", task.signature)[1], task.signature)
-    for strategy in ("importance", "uniform", "evolution"):
-        with pytest.raises(UsageError, match="`fsrcnn` cannot be pruned"):
-            run(tmp_path / strategy, (network, make_card(network, name="f", stage="trained")), data, task, strategy=strategy)
 
 
 def test_a_latency_can_be_the_cost(trained, data, task, tmp_path):

@@ -11,7 +11,7 @@ from pixsearch.nn.build import Network, build
 from pixsearch.nn.reparam import Branches
 from pixsearch.prune.members import Cuts
 from pixsearch.prune.refit import answers, refit
-from pixsearch.prune.slicing import slice_network
+from pixsearch.prune.slicing import outputs_kept, slice_network
 from pixsearch.search.evaluators.standalone import StandaloneTraining, quality_figures
 from pixsearch.search.objectives import Objective
 from pixsearch.search.scored import Fidelity
@@ -52,10 +52,10 @@ class SlicedWeights(StandaloneTraining):
 
     def cut(self, genotype: Genotype) -> Network:
         """The candidate as a network, its weights fitted."""
-        kept = self.cuts.plan(self.cuts.counts(genotype)).kept
+        kept = self.cuts.ranking.kept(self.cuts.counts(genotype))
         with choose(self.settings).in_charge():
             sliced = slice_network(self.cuts.network, kept)
-            refit(sliced, kept, self.inputs, self.wanted)
+            refit(sliced, outputs_kept(self.cuts.network, kept), self.inputs, self.wanted)
         return sliced
 
     def _network(self, genotype: Any, branches: Branches) -> Network:

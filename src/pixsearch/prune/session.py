@@ -12,13 +12,15 @@ from pixsearch.card import ModelCard
 from pixsearch.data.open import Data
 from pixsearch.data.patches import Patches
 from pixsearch.nn.build import Network, deploy
+from pixsearch.prune.anatomy import anatomy_of
 from pixsearch.prune.candidates import SlicedWeights
 from pixsearch.prune.channels import importance
 from pixsearch.prune.config import EVALUATIONS, TIME_SHARE, PruneConfig
 from pixsearch.prune.evolution import Evolution
 from pixsearch.prune.members import Cuts
 from pixsearch.prune.parts import Part
-from pixsearch.prune.shares import by_scores, uniform
+from pixsearch.prune.ranking import Ranking
+from pixsearch.prune.shares import by_magnitude, by_scores, uniform
 from pixsearch.prune.slicing import slice_network
 from pixsearch.registry import SPACES
 from pixsearch.rundir import Stage, last_event, write_atomic
@@ -62,8 +64,8 @@ def prune_stage(
     The event `pruned` holds `before` and `after` the cut, each with costs, description and scores on `data.val`; the
     score after fine-tuning is that of `done`. What is removed follows from the weights and the seed (an evolution's budget of time: from
     the record), so a resumed stage removes the same. Several shares give RUN/prune/keep-SHARE.safetensors each, the first of them is
-    model.safetensors too; their events carry `keep_macs`, each ends with `tuned`, and `done` is that of the first. Raises `UsageError`
-    for networks that cannot be pruned, `InfeasibleError` when too little would be left, and what `train_stage` raises.
+    model.safetensors too; their events carry `keep_macs`, each ends with `tuned`, and `done` is that of the first. Raises
+    `InfeasibleError` when too little would be left, and what `train_stage` raises.
     """
     whole = deploy(network)
     require_same_photos(stage, data)
@@ -108,10 +110,18 @@ def _planned(pruning: _Pruning) -> dict[float, Network]:
     """The networks that importance or magnitude leave, by share."""
     whole, space = pruning.whole, pruning.space
     if pruning.config.strategy == "uniform":
-        return {share: slice_network(whole, uniform(whole, space, share).kept) for share in pruning.config.shares}
-    inputs = probes(pruning.data, pruning.task, pruning.training, whole.signature)
-    scores = importance(whole, inputs, seed=pruning.training.seed)
-    return {share: slice_network(whole, by_scores(whole.genotype, space, share, scores).kept) for share in pruning.config.shares}
+        ranking = by_magnitude(whole)
+        counts = {share: uniform(whole, space, share) for share in pruning.config.shares}
+    else:
+        ranking = by_importance(whole, pruning.data, pruning.task, pruning.training)
+        counts = {share: by_scores(ranking, space, share) for share in pruning.config.shares}
+    return {share: slice_network(whole, ranking.kept(found)) for share, found in counts.items()}
+
+
+def by_importance(whole: Network, data: Data, task: Task, training: TrainConfig) -> Ranking:
+    """The ranking of the channels of a network in its deploy form."""
+    scores = importance(whole, probes(data, task, training, whole.signature), seed=training.seed)
+    return Ranking(anatomy_of(whole.genotype, whole.signature), scores)
 
 
 def _evolved(pruning: _Pruning) -> dict[float, Network]:
@@ -134,12 +144,11 @@ def _evolved(pruning: _Pruning) -> dict[float, Network]:
 def make_judge(whole: Network, data: Data, task: Task, config: PruneConfig, training: TrainConfig) -> SlicedWeights:
     """What judges the networks that `whole` (in its deploy form) can be cut down to; they are its `cuts`."""
     objectives, space = config.parsed_objectives(), SPACES.load(whole.genotype.space)(whole.signature)
-    inputs = probes(data, task, training, whole.signature)
-    scores = importance(whole, inputs, seed=training.seed)
+    ranking = by_importance(whole, data, task, training)
     slim = any(o.is_cost and o.name != "macs_720p" for o in objectives)
-    cuts = Cuts(whole, space, scores, config.shares, fits_bounds(space, objectives), slim=slim)
+    cuts = Cuts(whole, space, ranking, config.shares, fits_bounds(space, objectives), slim=slim)
     val = Selection(data.val, task, pictures=config.val_pictures, window=WHOLE_PICTURES)
-    return SlicedWeights(cuts, inputs, objectives, task, val, training)
+    return SlicedWeights(cuts, probes(data, task, training, whole.signature), objectives, task, val, training)
 
 
 def budget(config: PruneConfig, training: TrainConfig) -> Budget:

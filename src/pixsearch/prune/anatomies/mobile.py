@@ -1,0 +1,53 @@
+"""The channels of chains, of the spaces `mobile` and `video`.
+
+Channels that an inverted bottleneck's residual ties to the network's input stay, and a recurrent network's state is left as wide as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pixsearch.prune.anatomies.layers import HIDDEN, OUT, draft_layer, experts
+from pixsearch.prune.anatomy import Anatomy, Draft, Lane, Place
+from pixsearch.signature import Signature
+from pixsearch.space.chain import DYNAMIC, SEPARABLES, MobileGenotype, first_dynamic, input_widths
+from pixsearch.space.video import VideoGenotype
+
+
+def mobile_anatomy(genotype: MobileGenotype, signature: Signature) -> Anatomy:
+    """Every layer has widths of its own, but for those that residuals tie."""
+    return _draft(genotype, signature).done(lambda widths: narrowed(genotype, widths))
+
+
+def video_anatomy(genotype: VideoGenotype, signature: Signature) -> Anatomy:
+    """That of the chain; `signature` is the network's own border."""
+    draft = _draft(genotype.chain, signature)
+    return draft.done(lambda widths: replace(genotype, chain=narrowed(genotype.chain, widths)))
+
+
+def narrowed(chain: MobileGenotype, widths: Mapping[Place, int]) -> MobileGenotype:
+    """The chain with these widths."""
+    layers = [
+        replace(layer, width=widths[number, OUT], hidden=widths[number, HIDDEN] if layer.op == "ib3" else 0)
+        for number, layer in enumerate(chain.layers)
+    ]
+    return replace(chain, layers=tuple(layers))
+
+
+def _draft(chain: MobileGenotype, signature: Signature) -> Draft:
+    draft, first = Draft(), first_dynamic(chain)
+    current = draft.given(input_widths(chain, signature)[0])
+    seen: Lane = ()
+    asked: Lane = ()
+    for number, layer in enumerate(chain.layers):
+        before = current
+        current = draft_layer(draft, f"layers.{number}", layer, before, (number,))
+        seen = before if number == first else seen
+        if layer.op in DYNAMIC:
+            asked += experts(layer, before if DYNAMIC[layer.op] in SEPARABLES else current)
+    if first is not None:
+        draft.tensors |= {"predictor.linear.weight": (asked, seen), "predictor.linear.bias": (asked,)}
+    draft.conv("tail", current, None)
+    draft.tensors["state.weight"] = (None, current)
+    return draft
