@@ -47,8 +47,18 @@ class SlicedWeights(StandaloneTraining):
         self.space = self.cuts = cuts
         self.objectives, self.task, self.val, self.settings = tuple(objectives), task, val, settings
         self.inputs = list(inputs)
-        with choose(settings).in_charge():
-            self.wanted = answers(cuts.network, self.inputs)
+        self._wanted: dict[str, Tensor] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what the whole network computes, which every process finds out for itself."""
+        return {**self.__dict__, "_wanted": None}
+
+    @property
+    def wanted(self) -> dict[str, Tensor]:
+        """What the whole network's convolutions give on the patches."""
+        if self._wanted is None:
+            self._wanted = answers(self.cuts.network, self.inputs)
+        return self._wanted
 
     def cut(self, genotype: Genotype) -> Network:
         """The candidate as a network, its weights fitted."""

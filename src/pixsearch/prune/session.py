@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from pixsearch.prune.parts import Part
 from pixsearch.prune.ranking import Ranking
 from pixsearch.prune.shares import by_magnitude, by_scores, uniform
 from pixsearch.prune.slicing import slice_network
-from pixsearch.registry import SPACES
+from pixsearch.registry import EXECUTORS, SPACES
 from pixsearch.rundir import Stage, last_event, write_atomic
 from pixsearch.search.bounds import fits_bounds
 from pixsearch.search.engine import Budget
@@ -134,7 +135,8 @@ def _evolved(pruning: _Pruning) -> dict[float, Network]:
     if picked is None:
         baseline = quality_figures(score_baseline(judge.val.as_cache(), task))
         evolution = Evolution(judge.cuts, objectives, judge, baseline, stage, training.seed, config.population)
-        found = evolution.run(budget(config, training))
+        with closing(EXECUTORS.load(config.executor)(config.crew_of(training.threads))) as executor:
+            found = evolution.run(budget(config, training), executor)
         picked = {"shares": list(found), "genes": [one.genotype.genes() for one in found.values()]}
         stage.note("picked", **picked)
     genes = dict(zip(picked["shares"], picked["genes"], strict=True))
@@ -148,7 +150,8 @@ def make_judge(whole: Network, data: Data, task: Task, config: PruneConfig, trai
     slim = any(o.is_cost and o.name != "macs_720p" for o in objectives)
     cuts = Cuts(whole, space, ranking, config.shares, fits_bounds(space, objectives), slim=slim)
     val = Selection(data.val, task, pictures=config.val_pictures, window=WHOLE_PICTURES)
-    return SlicedWeights(cuts, probes(data, task, training, whole.signature), objectives, task, val, training)
+    settings = training.model_copy(update={"threads": config.threads_of(training.threads)})
+    return SlicedWeights(cuts, probes(data, task, training, whole.signature), objectives, task, val, settings)
 
 
 def budget(config: PruneConfig, training: TrainConfig) -> Budget:

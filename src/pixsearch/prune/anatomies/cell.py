@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from pixsearch.prune.anatomies.layers import OUT, draft_layer
-from pixsearch.prune.anatomy import Anatomy, Draft, Lane
+from pixsearch.prune.anatomy import Anatomy, Draft, Lane, Place
 from pixsearch.signature import Signature
 from pixsearch.space.chain import SKIP, first_width
 from pixsearch.space.dag import CellGenotype, loose_ends
@@ -20,7 +22,12 @@ def cell_anatomy(genotype: CellGenotype, signature: Signature) -> Anatomy:
         _draft_cell(draft, genotype, number, stream)
     draft.conv("tail", stream, None)
     draft.alike(draft.makers)
-    return draft.done(lambda widths: replace(genotype, width=widths[0, OUT]))
+    return draft.done(partial(narrowed, genotype))
+
+
+def narrowed(genotype: CellGenotype, widths: Mapping[Place, int]) -> CellGenotype:
+    """The genotype with this width."""
+    return replace(genotype, width=widths[0, OUT])
 
 
 def _draft_cell(draft: Draft, genotype: CellGenotype, number: int, stream: Lane) -> None:

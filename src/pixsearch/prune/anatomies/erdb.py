@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from pixsearch.prune.anatomy import QUARTERS, Anatomy, Bundling, Draft, Lane, Place
 from pixsearch.signature import Signature
@@ -35,10 +36,10 @@ def erdb_anatomy(genotype: ErdbGenotype, signature: Signature) -> Anatomy:
     draft.same(trunk, smooth)
     draft.alike([TRUNK, ("fuse",)])
     draft.conv("tail", trunk, None)
-    return draft.done(lambda widths: _narrowed(genotype, widths))
+    return draft.done(partial(narrowed, genotype))
 
 
-def _narrowed(genotype: ErdbGenotype, widths: Mapping[Place, int]) -> ErdbGenotype:
+def narrowed(genotype: ErdbGenotype, widths: Mapping[Place, int]) -> ErdbGenotype:
     """The genotype with these widths; a block's input goes the ways it went, even where widths have come to be equal."""
     blocks, inputs = [], widths[TRUNK]
     for number, (block, before) in enumerate(zip(genotype.blocks, block_inputs(genotype), strict=True)):

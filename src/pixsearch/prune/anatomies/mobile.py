@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from pixsearch.prune.anatomies.layers import HIDDEN, OUT, draft_layer, experts
 from pixsearch.prune.anatomy import Anatomy, Draft, Lane, Place
@@ -17,13 +18,12 @@ from pixsearch.space.video import VideoGenotype
 
 def mobile_anatomy(genotype: MobileGenotype, signature: Signature) -> Anatomy:
     """Every layer has widths of its own, but for those that residuals tie."""
-    return _draft(genotype, signature).done(lambda widths: narrowed(genotype, widths))
+    return _draft(genotype, signature).done(partial(narrowed, genotype))
 
 
 def video_anatomy(genotype: VideoGenotype, signature: Signature) -> Anatomy:
     """That of the chain; `signature` is the network's own border."""
-    draft = _draft(genotype.chain, signature)
-    return draft.done(lambda widths: replace(genotype, chain=narrowed(genotype.chain, widths)))
+    return _draft(genotype.chain, signature).done(partial(narrowed_video, genotype))
 
 
 def narrowed(chain: MobileGenotype, widths: Mapping[Place, int]) -> MobileGenotype:
@@ -33,6 +33,11 @@ def narrowed(chain: MobileGenotype, widths: Mapping[Place, int]) -> MobileGenoty
         for number, layer in enumerate(chain.layers)
     ]
     return replace(chain, layers=tuple(layers))
+
+
+def narrowed_video(genotype: VideoGenotype, widths: Mapping[Place, int]) -> VideoGenotype:
+    """The genotype with these widths in its chain."""
+    return replace(genotype, chain=narrowed(genotype.chain, widths))
 
 
 def _draft(chain: MobileGenotype, signature: Signature) -> Draft:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
-from pixsearch.prune.anatomy import Anatomy, Draft, Heard, Lane
+from pixsearch.prune.anatomy import Anatomy, Draft, Heard, Lane, Place
 from pixsearch.signature import Signature
 from pixsearch.space.reference import ReferenceGenotype, canonical, widths_of
 
@@ -26,4 +28,9 @@ def reference_anatomy(genotype: ReferenceGenotype, signature: Signature) -> Anat
         draft.conv(f"convs.{len(widths)}", current, None)
     else:
         draft.tensors["up.weight"] = (current,)  # a transposed convolution has its inputs first
-    return draft.done(lambda found: canonical(replace(genotype, widths=tuple(found[number,] for number in range(len(widths))))))
+    return draft.done(partial(narrowed, genotype))
+
+
+def narrowed(genotype: ReferenceGenotype, widths: Mapping[Place, int]) -> ReferenceGenotype:
+    """The network with these widths."""
+    return canonical(replace(genotype, widths=tuple(widths[number,] for number in range(len(widths_of(genotype))))))
