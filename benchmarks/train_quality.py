@@ -81,6 +81,15 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("demosaicing RGGB", "conv3-m5c24-leaky-nearest", 120, 60_000, task={"name": "jdd", "noise": "none"}, sets=("Kodak24",)),
     Row("enhancement", "s2d-conv3-m4c14-leaky-nearest", 60, 160_000, task={"name": "enhance"}, sets=("Kodak24",)),
+    Row(
+        "enhancement, then float32",
+        "s2d-conv3-m4c14-leaky-nearest",
+        60,
+        160_000,
+        task={"name": "enhance"},
+        sets=("Kodak24",),
+        then=(Then("float32", ("--steps", "22000", "--patch", "64", "--precision", "float32", "--rate", "1.5e-3")),),
+    ),
 )
 
 
