@@ -28,6 +28,10 @@ def bench(
     tune: Annotated[
         bool, typer.Option("--tune", help="Also look for the session options that are fastest for each model, on target local.")
     ] = False,
+    estimate: Annotated[
+        bool,
+        typer.Option("--estimate", help="Target arm64: sum latency up from operators, as search does, instead of emulating all of it."),
+    ] = False,
     on_target: Annotated[
         int | None, typer.Option("--on-target", metavar="N", help="Pictures whose output on the target is compared with that here.")
     ] = None,
@@ -60,6 +64,7 @@ def bench(
             repeats=repeats,
             sustain_s=sustain,
             tune=tune or None,
+            estimate=estimate or None,
             target_pictures=on_target,
             reduce=reduce,
             cache=cache,

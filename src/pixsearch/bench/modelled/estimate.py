@@ -43,7 +43,7 @@ def estimate(model: onnx.ModelProto, card: ModelCard, spec: LatencySpec, table: 
     if spec.precision not in PRICED:
         raise UnpricedError(f"What ONNX Runtime makes of a model in {spec.precision} on Arm is not known here.")
     height, width = frame_size(card, spec)
-    graph, frames = ArmGraph(model), Frames.under(width, card.multiple)
+    graph, frames = ArmGraph(model, card.multiple), Frames.under(width, card.multiple)
     operators, emulated = graph.operators(frames.low, width), 0
     higher: list[Operator] = []
     costs = defaultdict[str, float](float, run=table.bare())
