@@ -144,17 +144,9 @@ def search(run: Path, options: argparse.Namespace, results: Json) -> None:
     if finished(run, "search"):
         return
     words = ["search", *map(str, options.data), "--task", "video-sr", "--window", str(WINDOW), "--space", "video", "--objective", "psnr"]
-    words += [
-        "--objective",
-        f"macs_720p<={options.macs:g}",
-        "--objective",
-        bound(options),
-        "--evaluations",
-        str(options.evaluations),
-        "--population",
-        "8",
-    ]
-    words += ["--proxy-steps", str(options.proxy_steps), "--seed", str(options.seed), "--out", str(run)]
+    words += ["--objective", f"macs_720p<={options.macs:g}", "--objective", bound(options), "--population", "8"]
+    words += ["--evaluations", str(options.evaluations), "--proxy-steps", str(options.proxy_steps)]
+    words += ["--seed", str(options.seed), "--out", str(run)]
     begun = (run / "search" / "events.jsonl").exists()
     call("searched", ["search", "--resume", str(run)] if begun else [*words, "--threads", "1"], options, results)
 
@@ -258,7 +250,7 @@ def measure(rung: Rung, options: argparse.Namespace, results: Json) -> None:
     call(rung.name, ["report", str(bench)], options, results)
     benched = {Path(row["file"]).stem: row for row in read_json(bench / "bench" / "bench.json")["rows"] if row["file"]}
     for one in rungs:
-        results["rows"][one.name] |= figures(benched[one.name])
+        results["rows"].setdefault(one.name, {}).update(figures(benched[one.name]))
     steps = steps_of(model.parent.parent, model.parent.name)
     results["rows"][rung.name] |= {"steps": steps, "model": digest(model), "date": datetime.now(UTC).date().isoformat()}
     write_json(options.results, results)

@@ -30,7 +30,7 @@ def bench(
     ] = False,
     estimate: Annotated[
         bool,
-        typer.Option("--estimate", help="Target arm64: sum latency up from operators, as search does, instead of emulating all of it."),
+        typer.Option("--estimate", help="Target arm64: sum latency up from operators, as search does; else all is emulated."),
     ] = False,
     on_target: Annotated[
         int | None, typer.Option("--on-target", metavar="N", help="Pictures whose output on the target is compared with that here.")
