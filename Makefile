@@ -17,7 +17,7 @@ INSTALLED := $(VENV)/.installed
 PIP_FLAGS := -q -c constraints.txt $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-denoise demo-video targets test check format search train prune export bench report clean \
+.PHONY: help setup demo demo-denoise demo-video targets android test check format search train prune export bench report clean \
 	$(shell grep -oE '^benchmark-[a-z-]+' $(firstword $(MAKEFILE_LIST)))
 
 help:  ## Show the targets
@@ -46,6 +46,9 @@ demo-video: setup  ## The same for video, on clips made of the photos (5 minutes
 
 targets: setup  ## What the bench targets arm64, ssh and adb need, fetched into the user's cache
 	$(BIN)/pixsearch target setup arm64
+
+android: setup  ## ONNX Runtime for Android, for target adb with --ep and the tests of its providers (150 MB)
+	$(BIN)/pixsearch target setup android
 
 test: setup  ## The test suite
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -132,6 +135,9 @@ benchmark-ladder: targets  ## From a large video prototype to int8 on a phone, r
 
 benchmark-dynamic: setup  ## Networks with kernels that adapt to the picture beside their static twins (DATA=..., SETS=...); resumes row by row
 	$(BIN)/python benchmarks/dynamic_kernels.py --data $(DATA) --sets $(SETS)
+
+benchmark-dynamic-search: setup  ## Two searches, one of which may use dynamic operators (DATA=..., SETS=...); resumes search by search
+	$(BIN)/python benchmarks/dynamic_search.py --data $(DATA) --val $(SETS)/Set5
 
 benchmark-arm-ncnn: targets  ## Modelled against published latency: nine networks on nine boards and phones (NCNN=its networks); resumes row by row
 	$(BIN)/python benchmarks/arm_ncnn.py --params $(NCNN)

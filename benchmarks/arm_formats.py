@@ -34,7 +34,7 @@ from pixsearch.tasks.base import make_task
 
 RESULTS = Path(__file__).parent / "results" / "arm_formats.json"
 NETWORK = "plain-m4c16"
-RUNS = Repeat(warmup=2, count=2)
+RUNS = Repeat(warmup=2, count=5)
 
 
 def main() -> None:

@@ -8,6 +8,11 @@ the command goes on with the next.
     python benchmarks/dynamic_kernels.py --data photos/train --sets photos/val [--minutes 2] [--seeds 0] [--experts 4]
     python benchmarks/dynamic_kernels.py --data photos/train --sets photos/val --rows
 
+With `--steps` every row is trained that long instead, and the rows are one width (8) with 1, 2, 4 and 6 experts beside the static network,
+which is also trained for `--steps` times what a step with 4 experts costs more: equal steps, and equal processor time.
+
+    python benchmarks/dynamic_kernels.py --data photos/train --sets photos/val --steps 1000
+
 `--sets` holds the folders Set5 and B100.
 """
 
@@ -46,21 +51,27 @@ WIDTHS = (8, 16, 12, 24)  # in the order they are run
 DEPTH = 4
 SETS = ("Set5", "B100")
 TIMED = 60  # steps
+FORM = "fixed kernel"  # what experts stand beside; rows without were trained as experts alone
+ABLATED = 8  # width of the networks that differ in their experts alone
+ABLATION = (1, 2, 4, 6)
+COSTLIER = 2.2  # than a static step is one with 4 experts, in processor time
 DEAD = 0.05  # an expert whose coefficient stays below it on every picture
 
 
 class Row(NamedTuple):
-    """A network of the family; `experts` 0 is the static one."""
+    """A network of the family; `experts` 0 is the static one. `times` as many steps as were asked for are trained."""
 
     width: int
     experts: int = 0
     attention: str = "sigmoid"
+    times: float = 1
 
     @property
     def name(self) -> str:
         """Its place in the results."""
         kind = f"dynamic {self.experts} {self.attention}" if self.experts else "static"
-        return f"m{DEPTH}c{self.width} {kind}"
+        longer = f", {self.times:g} times the steps" if self.times != 1 else ""
+        return f"m{DEPTH}c{self.width} {kind}{longer}"
 
     def genotype(self) -> MobileGenotype:
         """The chain."""
@@ -72,6 +83,8 @@ class Row(NamedTuple):
 def main() -> None:
     options = read_options()
     rows = [row for width in WIDTHS for row in (Row(width), Row(width, options.experts, options.attention))]
+    if options.steps:
+        rows = [Row(ABLATED), *(Row(ABLATED, experts, options.attention) for experts in ABLATION), Row(ABLATED, times=COSTLIER)]
     if not options.rows:
         run(rows, options)
     print(table(load(options), rows, options))
@@ -82,6 +95,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="photos to train on")
     parser.add_argument("--sets", type=Path, required=True, help="the folder of the sets to score on")
     parser.add_argument("--minutes", type=float, default=2.0, help="processor time of a row's training")
+    parser.add_argument("--steps", type=int, help="steps of a row's training, in the place of --minutes: the ablation")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--experts", type=int, choices=(2, 4, 6), default=4)
     parser.add_argument("--attention", choices=("sigmoid", "softmax"), default="sigmoid")
@@ -97,7 +111,8 @@ def load(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def key(row: Row, seed: int, options: argparse.Namespace) -> str:
-    return f"{row.name}/{options.minutes:g} min/seed {seed}"
+    length = f"{options.steps} steps" if options.steps else f"{options.minutes:g} min"
+    return f"{row.name}/{FORM}/{length}/seed {seed}" if row.experts else f"{row.name}/{length}/seed {seed}"
 
 
 def run(rows: list[Row], options: argparse.Namespace) -> None:
@@ -125,7 +140,7 @@ def train(row: Row, seed: int, photos: PairCache, sets: dict[str, PairCache], ta
         return fit(network, patches, TrainConfig(steps=steps, threads=1, seed=seed)), time.process_time() - begun
 
     fitted(5)  # whatever is done once
-    steps = int(options.minutes * 60 / (fitted(TIMED)[1] / TIMED))
+    steps = int(options.steps * row.times) if options.steps else int(options.minutes * 60 / (fitted(TIMED)[1] / TIMED))
     network, cpu_s = fitted(steps)
     network.eval()
     options.models.mkdir(parents=True, exist_ok=True)
@@ -168,7 +183,7 @@ def coefficients(network: Network, pictures: PairCache, task: Task, most: int | 
     port = task.signature.inputs[0].name
     for index in range(min(len(pictures), most or len(pictures))):
         x = torch.from_numpy(task.encode(port, pictures.pair(index).inputs[port]))[None]
-        found.append([shares[0] for shares in predictor(network.body.stem(network.body.head(x)))])  # type: ignore[operator]
+        found.append([shares[0] for shares in predictor(network.body.entering(x))])  # type: ignore[operator]
     return found
 
 
@@ -191,13 +206,13 @@ def windows(side: int) -> Iterator[None]:
 def saved(dynamic: list[dict[str, Any]], static: list[dict[str, Any]], name: str) -> list[float | None]:
     """For each dynamic row the share of multiply-adds that it saves: against those of a static network of the same PSNR, interpolated.
 
-    The static curve is PSNR over the logarithm of multiply-adds; None beyond its ends.
+    The static curve is PSNR over the logarithm of multiply-adds; None beyond its ends, and where it is one network's.
     """
     curve = sorted((row["psnr_db"][name], np.log(row["macs_720p"])) for row in static)
     quality, macs = [point[0] for point in curve], [point[1] for point in curve]
     return [
         1 - row["macs_720p"] / float(np.exp(np.interp(row["psnr_db"][name], quality, macs)))
-        if len(curve) > 1 and quality[0] <= row["psnr_db"][name] <= quality[-1]
+        if len(set(macs)) > 1 and quality[0] <= row["psnr_db"][name] <= quality[-1]
         else None
         for row in dynamic
     ]

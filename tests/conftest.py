@@ -31,7 +31,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What a test may be given instead of fetching it."""
-    parser.addoption("--ort-android", metavar="FILE.aar", help="ONNX Runtime for Android; else taken from npm, or the test skips")
+    parser.addoption("--ort-android", metavar="FILE.aar", help="ONNX Runtime for Android; else what set-up has fetched, or the test skips")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

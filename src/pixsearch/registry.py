@@ -69,6 +69,7 @@ SPACES = Registry(
         "cell": "pixsearch.space.cell:CellSpace",
         "nsc": "pixsearch.space.nsc:NscSpace",
         "mobile-dynamic": "pixsearch.space.mobile:DynamicMobileSpace",
+        "cell-dynamic": "pixsearch.space.cell:DynamicCellSpace",
         "erdb": "pixsearch.space.erdb:ErdbSpace",
         "video": "pixsearch.space.video:VideoSpace",
         "reference": "pixsearch.space.reference:ReferenceSpace",

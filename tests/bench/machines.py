@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,8 @@ import pytest
 from pixsearch.bench import setup
 from pixsearch.bench.modelled.cores import CORES, write_cpuinfo
 from pixsearch.errors import MachineError
+
+from ..android.system import build_libraries
 
 PATIENCE_S = 60.0
 
@@ -58,19 +61,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-# Inside the namespace of one ssh command: files for arm64 are executed by qemu-user, and the machine calls itself so.
+# Inside a namespace: files for arm64 are executed by qemu-user.
 ARM = r"""
 mount -t binfmt_misc none /proc/sys/fs/binfmt_misc || exit
 elf='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
 bits='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
 printf '%s' ":arm64:M::$elf:$bits:@QEMU@:F" > /proc/sys/fs/binfmt_misc/register || exit
-eval "$SSH_ORIGINAL_COMMAND"
 """
+UNAME = "echo aarch64"
 
 
-@contextmanager
-def arm_sshd(folder: Path) -> Iterator[str]:
-    """Like `sshd`, but what its shells start may be for arm64: qemu-user executes it, each command in namespaces of its own."""
+def emulated_arm(folder: Path) -> tuple[str, dict[str, str]]:
+    """What a shell does in a namespace to execute files for arm64 there, and the environment they need; `folder` keeps what they see."""
     unshare, qemu = needed("unshare", "qemu-aarch64")
     able = subprocess.run(
         [unshare, "-U", "-r", "-m", "mount", "-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc"], capture_output=True, check=False
@@ -78,11 +80,25 @@ def arm_sshd(folder: Path) -> Iterator[str]:
     if able.returncode:
         pytest.skip(f"this kernel has no binfmt_misc for namespaces (Linux 6.7 has): {able.stderr.decode().strip()}")
     write_cpuinfo(CORES["a76"], folder / "root")
-    (folder / "bin").mkdir()
-    (folder / "bin" / "uname").write_text("#!/bin/sh\necho aarch64\n")
-    (folder / "bin" / "uname").chmod(0o755)
-    (folder / "arm.sh").write_text(ARM.replace("@QEMU@", qemu))
-    machine = {"QEMU_CPU": CORES["a76"].emulated, "QEMU_LD_PREFIX": str(folder / "root"), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+    return ARM.replace("@QEMU@", qemu), {"QEMU_CPU": CORES["a76"].emulated, "QEMU_LD_PREFIX": str(folder / "root")}
+
+
+def scripts(folder: Path, texts: dict[str, str]) -> None:
+    """Shell scripts in `folder`, by name."""
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+
+
+@contextmanager
+def arm_sshd(folder: Path) -> Iterator[str]:
+    """Like `sshd`, but what its shells start may be for arm64: qemu-user executes it, each command in namespaces of its own."""
+    (unshare,) = needed("unshare")
+    lines, machine = emulated_arm(folder)
+    scripts(folder / "bin", {"uname": UNAME})
+    (folder / "arm.sh").write_text(f'{lines}eval "$SSH_ORIGINAL_COMMAND"\n')
+    machine["PATH"] = f"{folder / 'bin'}:{os.environ['PATH']}"
     with sshd(folder, machine, f"exec {unshare} -U -r -m sh {folder / 'arm.sh'}") as options:
         yield options
 
@@ -129,21 +145,35 @@ for top in /*; do
   if [ -L "$top" ]; then cp -P "$top" "$root$top"; elif [ -d "$top" ]; then mkdir "$root$top" && mount --rbind "$top" "$root$top"; fi
 done
 mkdir -p "$root/data/local/tmp" "$root/system/bin" && ln -s /bin/sh "$root/system/bin/sh"
+if [ -e "$1/lib64" ]; then cp -a "$1/lib64" "$root/system" && ln -s ../lib64/linker64 "$root/system/bin/linker64"; fi
+if [ -e "$1/arm.sh" ]; then . "$1/arm.sh"; fi
 exec chroot "$root" /bin/sh -c 'cd / && PATH="$1/bin:$PATH" exec "$2"' sh "$1" "$2"
 """
 
 
 @contextmanager
-def adbd(folder: Path, tools: dict[str, str] | None = None) -> Iterator[Path]:
+def android_adbd(folder: Path, machine: str) -> Iterator[Path]:
+    """Like `adbd`, but the device has Android's loader and libraries; one for aarch64 executes its files by qemu-user."""
+    (folder / "lib64").mkdir()
+    build_libraries(machine, folder / "lib64")
+    if machine == platform.machine():
+        with adbd(folder, environment={"LD_LIBRARY_PATH": "/system/lib64"}) as program:
+            yield program
+        return
+    lines, environment = emulated_arm(folder)
+    (folder / "arm.sh").write_text(lines)
+    with adbd(folder, {"uname": UNAME}, {**environment, "QEMU_SET_ENV": "LD_LIBRARY_PATH=/system/lib64"}) as program:
+        yield program
+
+
+@contextmanager
+def adbd(folder: Path, tools: dict[str, str] | None = None, environment: dict[str, str] | None = None) -> Iterator[Path]:
     """A program `adb` that reaches a device in a namespace; `tools` are shell scripts on its PATH, by name."""
     device, adb, unshare, nsenter, _ = needed("adbd", "adb", "unshare", "nsenter", "ip")
-    (folder / "bin").mkdir()
-    for name, text in (tools or {}).items():
-        (folder / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
-        (folder / "bin" / name).chmod(0o755)
+    scripts(folder / "bin", tools or {})
     command = [unshare, "-U", "-r", "-n", "-m", "--", "sh", "-c", DEVICE, "sh", str(folder), device]
     with (folder / "adbd.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})})
     wrapper = folder / "adb"
     inside = f'exec {nsenter} -t {process.pid} --preserve-credentials -U -n -- {adb} "$@"'
     wrapper.write_text(f"#!/bin/sh\nexport HOME={folder}\n{inside}\n")

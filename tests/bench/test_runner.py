@@ -81,6 +81,18 @@ def test_it_times_as_often_as_it_is_told(start, model, tmp_path):
     assert len(child.ask(line("run", 0, 12, 5, -1, 0), TIMEOUT_S)["latencies_ms"]) == 12
 
 
+def test_it_reads_the_battery_between_runs(start, model, tmp_path):
+    for name, text in {"current_now": "-500000", "voltage_now": "4000000", "status": "Discharging"}.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    child, _ = start(model, 1, "-", f"power={tmp_path}")
+    give(child, model, tmp_path)
+    answer = child.ask(line("run", 0, 3, 3, -1, -1), TIMEOUT_S)
+    assert (answer["power_w"][0], answer["battery"]) == (2.0, "Discharging")
+    assert len(answer["power_w"]) <= 3  # one in a tenth of a second, whatever a run takes
+    (tmp_path / "current_now").unlink()
+    assert child.ask(line("run", 0, 3, 3, -1, -1), TIMEOUT_S)["power_w"] == []
+
+
 def test_faults_are_told_and_the_next_request_works(start, model, tmp_path):
     child, _ = start(model, 1, "-")
     assert "was not given" in child.ask(line("run", 0, 1, 1, -1, -1), TIMEOUT_S)["error"]

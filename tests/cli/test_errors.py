@@ -27,6 +27,12 @@ def test_all_faults_of_a_search_are_told_at_once(photos: Path) -> None:
         assert part in ended.err
 
 
+def test_a_provider_of_phones_on_another_target(tmp_path: Path) -> None:
+    ended = pixsearch("bench", tmp_path / "model.onnx", "--ep", "nnapi", "--images", tmp_path)
+    assert ended.code == 2
+    assert "`--target adb`" in ended.err
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     ended = pixsearch("search", tmp_path / "nowhere", "--evaluations", 2, "--out", tmp_path / "run")
     assert ended.code == 3

@@ -165,3 +165,18 @@ class FakePictures:
 
         noise = np.random.default_rng(index).integers(40, 215, (60, 70, 3), np.uint8)
         return Pair({"input": noise}, np.zeros((60 * self.scale, 70 * self.scale, 3), np.uint8))
+
+
+@pytest.mark.parametrize("scheme", ["arm", "portable"])
+def test_the_quicker_model_of_the_quantizer_gives_the_same_bytes(make, tmp_path, monkeypatch, scheme):
+    from onnxruntime.quantization.onnx_model import ONNXModel
+
+    from pixsearch.export import steps
+    from pixsearch.registry import SCHEMES
+
+    model = read_model(export_float(*make("fsrcnn"), tmp_path / "float.onnx"))
+    ranges = dict.fromkeys(Graph(model).activations(), (-1.0, 0.9))
+    made = [steps.insert_steps(model, ranges, SCHEMES.load(scheme), steps.float_part(model))]
+    monkeypatch.setattr(steps, "IntegerModel", ONNXModel)
+    made.append(steps.insert_steps(model, ranges, SCHEMES.load(scheme), steps.float_part(model)))
+    assert made[0].SerializeToString() == made[1].SerializeToString()

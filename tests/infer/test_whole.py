@@ -14,8 +14,9 @@ from pixsearch.export.onnx import export_float, read_model, write_model
 from pixsearch.export.ports import with_shape, with_uint8_ports
 from pixsearch.infer.session import OnnxModel
 from pixsearch.infer.tiles import apply_inputs, run_windows
-from pixsearch.nn.build import build
+from pixsearch.nn.build import Network, build
 from pixsearch.nn.modelfile import make_card
+from pixsearch.space.cell import CellSpace
 from pixsearch.space.mobile import MobileSpace
 from pixsearch.tasks.base import Task
 from pixsearch.tasks.config import TaskConfig
@@ -36,7 +37,12 @@ def picture(height: int = 61, width: int = 83) -> np.ndarray:
 
 
 def exported(task: Task, folder: Path, layers: list[dict], head: str, form: str = "kernel") -> Path:
-    network = build(MobileSpace(task.signature).parse({"layers": layers, "head": head}), task.signature).eval()
+    return written(build(MobileSpace(task.signature).parse({"layers": layers, "head": head}), task.signature), folder, form)
+
+
+def written(network: Network, folder: Path, form: str = "kernel") -> Path:
+    """The file of a network with weights as after training."""
+    network.eval()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -45,6 +51,13 @@ def exported(task: Task, folder: Path, layers: list[dict], head: str, form: str 
     if form == "feature":
         network, card = as_features(network, card)
     return export_float(network, card, folder / "net.onnx")
+
+
+def test_windows_of_cells_give_what_the_whole_picture_gives(task, tmp_path):
+    genes = {"nodes": [[[0, "dyndw3"], [0, "dynconv3"]]], "cells": 2, "width": 6, "experts": 2}
+    model = OnnxModel.open(written(build(CellSpace(task.signature).parse(genes), task.signature), tmp_path))
+    whole = model.run({"input": task.encode("input", picture())})
+    assert np.abs(in_windows(model, task, picture(), (32, 32)) - whole).max() < 1e-5 * max(1.0, np.abs(whole).max())
 
 
 def in_windows(model: OnnxModel, task: Task, pixels: np.ndarray, window: tuple[int, int]) -> np.ndarray:

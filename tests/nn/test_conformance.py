@@ -129,7 +129,7 @@ class Trace(TorchDispatchMode):
     """Every operator of a forward pass, what it reads and writes; activations and sums write over an operand unless it is read later."""
 
     IN_PLACE = ("relu", "leaky_relu", "_prelu_kernel", "hardswish", "hardtanh", "tanh", "add")
-    PARTLY = ("sigmoid", "_softmax")  # write over a part of what they read
+    PARTLY = ("sigmoid", "_softmax", "sub")  # write over a part of what they read
 
     def __init__(self, arrays: list[Tensor]) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pixsearch.nn.build import Network, build
-from pixsearch.nn.dynamic import COOLED, HOTTEST, DynamicConv, cool, predictors
+from pixsearch.nn.dynamic import COOLED, HOTTEST, DynamicConv, cool, freeze, predictors
 from pixsearch.signature import Port, Signature
 from pixsearch.space.mobile import MobileSpace
 from pixsearch.train import validate
@@ -91,12 +91,27 @@ def test_softmax_shares_add_up_to_one():
 @torch.no_grad()
 @pytest.mark.parametrize("attention", ["sigmoid", "softmax"])
 @pytest.mark.parametrize("experts", [2, 6])
-def test_a_fresh_layer_keeps_the_size_of_its_input(attention, experts):
+def test_a_fresh_network_is_the_static_one_with_the_fixed_kernels(attention, experts):
+    layers = [
+        layer("conv3"),
+        layer("dynconv3", experts=experts, attention=attention),
+        layer("dyndw3", experts=experts, attention=attention),
+    ]
+    found, x = build(MobileSpace(BORDER).parse({"layers": layers}), BORDER), pictures()
+    shares = found.body.predictor(found.body.entering(x))
+    static = freeze(found, [of_layer[0] for of_layer in shares])
+    assert (found(x) - static(x)).abs().max() <= 1e-6
+    assert torch.equal(static.body.layers[1][0].weight, found.body.layers[1][0].fixed)
+    assert torch.equal(static.body.layers[2][0].depthwise.weight, found.body.layers[2][0].depthwise.fixed)
+
+
+@torch.no_grad()
+def test_a_fresh_layer_keeps_the_size_of_its_input():
     torch.manual_seed(0)
-    conv = DynamicConv(32, 32, 3, experts)
-    conv.start(1.0, attention)
-    x, equal = torch.randn(4, 32, 24, 24), 0.5 if attention == "sigmoid" else 1 / experts
-    out = conv(x, torch.full((4, 32, experts), equal))
+    conv = DynamicConv(32, 32, 3, 4, "sigmoid")
+    conv.start(1.0)
+    x = torch.randn(4, 32, 24, 24)
+    out = conv(x, torch.full((4, 32, 4), 0.5))
     assert float(out[..., 1:-1, 1:-1].std() / x.std()) == pytest.approx(1.0, abs=0.1)
 
 

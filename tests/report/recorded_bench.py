@@ -60,6 +60,22 @@ def write_crops(folder: Path, pictures: tuple[str, ...]) -> list[dict[str, Any]]
     return crops
 
 
+def tuned(median: float, threads: int) -> dict:
+    """Faster by 5 % with one thread, by nothing with more."""
+    options = {"enable_mem_pattern": "0"} if threads == 1 else {}
+    gain, interval = (0.05, [0.03, 0.07]) if options else (0.0, [0.0, 0.0])
+    best = median * (1 - gain)
+    return {
+        "threads": threads,
+        "size": "1280x720",
+        "options": options,
+        "default_ms": median,
+        "best_ms": best,
+        "gain": gain,
+        "interval": interval,
+    }
+
+
 def write_bench(run: Path, clock: Clock, *, threads: tuple[int, ...] = (1, 2)) -> None:
     names = ("chelsea.png", "coffee.png", HOSTILE)
     costs = ((None, None, None), (2.21e9, 9600, 41_200), (1.38e9, 6000, 27_100), (1.38e9, 6000, 14_300))
@@ -89,6 +105,7 @@ def write_bench(run: Path, clock: Clock, *, threads: tuple[int, ...] = (1, 2)) -
                     "load_ms": None if median is None else 12.5,
                     "peak_bytes": None if median is None else 141_000_000,
                     "latency": [] if median is None else latencies(median, threads),
+                    "tuned": None if median is None else [tuned(median, count) for count in threads],
                 }
             )
             stage.note("measured", label=label, psnr_db=31.07 + gain)

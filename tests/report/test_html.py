@@ -106,6 +106,13 @@ def test_any_stage_alone_makes_a_page(write_run: Write, stage: str) -> None:
     assert {anchor for anchor, _ in assemble(run).contents} >= {"record"}
 
 
+def test_the_fastest_session_options_stand_in_a_table(write_run: Write) -> None:
+    page = write_report(write_run("bench")).read_text()
+    assert "enable_mem_pattern=0" in page
+    assert "5.0% (+3.0% … +7.0%)" in page
+    assert "nothing is faster than the default" in page
+
+
 def test_a_killed_search_makes_a_page(killed_search: Path) -> None:
     page = render(read_run(killed_search))
     assert "search (unfinished)" in page

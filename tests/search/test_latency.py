@@ -8,9 +8,11 @@ import pytest
 
 from pixsearch.bench import setup
 from pixsearch.bench.modelled.devices import devices
-from pixsearch.bench.modelled.operators import UnpricedError
+from pixsearch.bench.modelled.operators import ArmGraph, UnpricedError
 from pixsearch.bench.spec import LatencySpec
 from pixsearch.errors import MachineError, UsageError
+from pixsearch.export.scheme import choose_scheme
+from pixsearch.export.steps import float_part, insert_steps
 from pixsearch.nn.build import Network, build, deploy
 from pixsearch.nn.modelfile import make_card
 from pixsearch.search import latency
@@ -88,3 +90,32 @@ def test_a_rectified_activation_has_a_range_without_negatives() -> None:
     lows = {name: ranges[name][0] for name in graph.activations()}
     assert {lows[node.output[0]] for node in graph.nodes if node.op_type == "Relu"} == {0.0}
     assert lows["input"] < 0
+
+
+@pytest.mark.parametrize("name", ["plain-m2c4", "fsrcnn"])
+def test_nominal_steps_ask_for_the_same_operators_as_real_ones(name: str) -> None:
+    made = network(name)
+    model = latency.graph_of(made, card(made), "float")
+    scheme = choose_scheme(card(made), None)
+    real = insert_steps(model, latency._nominal_ranges(model), scheme, float_part(model))
+    assert scheme.per_channel
+    keys = [[one.key for one in ArmGraph(graph).operators(8, 32)] for graph in (latency.graph_of(made, card(made), "int8"), real)]
+    assert keys[0] == keys[1]
+
+
+def test_only_while_it_lasts_does_a_listener_hear_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Table:
+        note: object = None
+
+        def close_emulator(self) -> None:
+            pass
+
+    table, heard = Table(), []
+    monkeypatch.setattr(latency, "_table", lambda _: table)
+    monkeypatch.setattr(latency, "graph_of", lambda *_: None)
+    monkeypatch.setattr(latency, "estimate", lambda *_: table.note("preparing", what="operators"))
+    small = network("plain-m1c4")
+    with latency.telling(lambda kind, **fields: heard.append((kind, fields))):
+        latency.price(small, card(small), LatencySpec("arm64:a76"))
+    latency.price(small, card(small), LatencySpec("arm64:a76"))
+    assert heard == [("preparing", {"what": "operators"})]

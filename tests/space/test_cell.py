@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from pixsearch.errors import DataError
 from pixsearch.signature import Port, Signature
-from pixsearch.space.cell import CellGenotype, CellSpace, Edge
-from pixsearch.space.chain import ACTS, SKIPS
-from pixsearch.space.dag import MAX_NODES, OPS, canonical_nodes
+from pixsearch.space.cell import CellGenotype, CellSpace, DynamicCellSpace, Edge
+from pixsearch.space.chain import ACTS, ATTENTIONS, EXPERTS, SKIPS
+from pixsearch.space.dag import ALL_OPS, MAX_NODES, OPS, canonical_nodes, is_dynamic
 from pixsearch.space.dag_count import count_cells
 from pixsearch.space.dag_vary import draw_node
 
@@ -84,6 +84,19 @@ def test_mutation_reaches_every_gene():
     assert {(one.act, one.skip) for one in seen} == set(product(ACTS, SKIPS))
 
 
+def test_dynamic_operators_are_drawn_where_they_are_allowed():
+    space, rng = DynamicCellSpace(signature()), np.random.default_rng(0)
+    genotype = space.smallest()
+    seen = [genotype := space.mutate(genotype, rng) for _ in range(600)]
+    assert {edge.op for one in seen for node in one.nodes for edge in node} == set(ALL_OPS)
+    dynamic = {(one.experts, one.attention) for one in seen if is_dynamic(one)}
+    assert dynamic == set(product(EXPERTS, ATTENTIONS))
+    assert all(one.experts == 0 and "experts" not in one.genes() for one in seen if not is_dynamic(one))
+    assert not any(is_dynamic(one) for one in (CellSpace(signature()).sample(rng) for _ in range(100)))
+    child = CellSpace(signature()).parse(cell([[[0, "dynconv3"], [0, "skip"]]], experts=4, attention="softmax"))
+    assert CellSpace(signature()).describe(child) == "cell 8 leaky ×2: dynconv3(in)+skip(in); 4 experts, softmax; skip nearest"
+
+
 def test_samples_reach_phones_and_every_depth():
     space, rng = CellSpace(signature()), np.random.default_rng(0)
     seen = [space.sample(rng) for _ in range(800)]
@@ -108,6 +121,8 @@ WRONG = [
     (cell(CHAIN, act="gelu"), "`act` is `gelu`"),
     (cell(CHAIN, skip="none"), "`skip` is `none`"),
     (cell(CHAIN, widht=8), "Did you mean `width`"),
+    (cell([[[0, "dynconv3"]]]), "`experts` is `None`"),
+    (cell([[[0, "dyndw3"]]], experts=4, attention="max"), "`attention` is `max`"),
 ]
 
 

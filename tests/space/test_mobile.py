@@ -109,7 +109,7 @@ class TestDynamicOperators:
         assert frozen(dynamic) == static
         assert space.macs_per_pixel(dynamic) == space.macs_per_pixel(static)
         assert space.macs_per_picture(dynamic) == 16 * 16 * 6 + 6 * 16 * 16 * 9
-        assert space.params(dynamic) - space.params(static) == 5 * 16 * 16 * 9 + (16 + 1) * 16 * 6
+        assert space.params(dynamic) - space.params(static) == 6 * 16 * 16 * 9 + (16 + 1) * 16 * 6
         assert space.macs_per_picture(static) == 0
 
     def test_genes_of_a_dynamic_layer_mean_nothing_elsewhere(self):

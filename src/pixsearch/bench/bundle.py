@@ -8,7 +8,8 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,7 @@ NATIVE = Path(__file__).parent / "native"
 LOADERS = {"aarch64": "ld-linux-aarch64.so.1", "x86_64": "ld-linux-x86-64.so.2"}
 LIBRARIES = ("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libstdc++.so.6", "libgcc_s.so.1")
 RUNNER, RUNTIME = "runner", "libonnxruntime.so"
+SOURCES = ("runner.c", "ort.h", "power.h", "provider.h")
 STATEMENT = "bundle.json"
 
 
@@ -57,7 +59,7 @@ def sources_digest(*names: str) -> str:
 
 def folder_of(machine: str) -> Path:
     """Where the bundle for `machine` belongs: another runtime or runner means another folder."""
-    return tools.home() / f"{machine}-onnxruntime-{onnxruntime_version()}-{sources_digest('runner.c', 'ort.h')}"
+    return tools.home() / f"{machine}-onnxruntime-{onnxruntime_version()}-{sources_digest(*SOURCES)}"
 
 
 def find_bundle(machine: str) -> Bundle | None:
@@ -67,21 +69,28 @@ def find_bundle(machine: str) -> Bundle | None:
 
 
 def assemble(machine: str, compile_command: Sequence[str], runtime: Path, libraries: Sequence[Path]) -> Bundle:
-    """Compile the runner, copy the rest beside it; the folder appears whole or not at all."""
+    """Compile the runner, copy the rest beside it."""
     folder = folder_of(machine)
+    with making(folder, {"machine": machine, "onnxruntime": onnxruntime_version()}) as building:
+        for source in libraries:
+            shutil.copy(source, building / source.name)
+        shutil.copy(runtime, building / RUNTIME)
+        tools.run([*compile_command, "-O2", "-o", str(building / RUNNER), str(NATIVE / "runner.c"), "-ldl"], "Compiling the runner")
+        for name in (RUNNER, LOADERS[machine]):
+            (building / name).chmod(0o755)
+    return Bundle(machine, folder)
+
+
+@contextmanager
+def making(folder: Path, statement: Mapping[str, str]) -> Iterator[Path]:
+    """A folder to fill in place of `folder`, which appears whole, with its statement, or not at all."""
     building = folder.with_name(folder.name + ".building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
-    for source in libraries:
-        shutil.copy(source, building / source.name)
-    shutil.copy(runtime, building / RUNTIME)
-    tools.run([*compile_command, "-O2", "-o", str(building / RUNNER), str(NATIVE / "runner.c"), "-ldl"], "Compiling the runner")
-    for name in (RUNNER, LOADERS[machine]):
-        (building / name).chmod(0o755)
-    (building / STATEMENT).write_text(json.dumps({"machine": machine, "onnxruntime": onnxruntime_version()}))
+    yield building
+    (building / STATEMENT).write_text(json.dumps(dict(statement)))
     shutil.rmtree(folder, ignore_errors=True)
     building.rename(folder)
-    return Bundle(machine, folder)
 
 
 def own_bundle() -> Bundle:

@@ -96,4 +96,5 @@ def merged(turns: list[Measurement]) -> Measurement:
     peaks = [turn.peak_bytes for turn in turns if turn.peak_bytes is not None]
     latencies_ms = tuple(value for turn in turns for value in turn.latencies_ms)
     waited_ms = tuple(value for turn in turns for value in turn.waited_ms)
-    return replace(turns[-1], latencies_ms=latencies_ms, waited_ms=waited_ms, peak_bytes=max(peaks) if peaks else None)
+    power_w = tuple(value for turn in turns for value in turn.power_w)
+    return replace(turns[-1], latencies_ms=latencies_ms, waited_ms=waited_ms, power_w=power_w, peak_bytes=max(peaks) if peaks else None)

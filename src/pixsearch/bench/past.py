@@ -25,7 +25,7 @@ class Past:
     @classmethod
     def read(cls, folder: Path) -> Past:
         """All that the events in `folder` tell; nothing when the stage was just begun."""
-        everything = read_events(folder / "events.jsonl")
+        everything = list(read_events(folder / "events.jsonl"))
         events = [event for event in everything if event["kind"] == "measured"]
         return cls(
             {(e["digest"], e["pictures_digest"]): e for e in events if "psnr_db" in e},

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from statistics import fmean
 from typing import Any
 
 from pixsearch.bench.accuracy import Accuracy, difference
+from pixsearch.bench.energy import power_of
 from pixsearch.bench.latency import Latency, gmacs_per_s, summarize
 from pixsearch.bench.measure import frame_size
 from pixsearch.bench.modelled.estimate import Estimate
@@ -86,18 +88,25 @@ def float_sibling(subject: Subject, subjects: Sequence[Subject]) -> Subject | No
 def latency_entry(subject: Subject, spec: LatencySpec, repeat: Repeat, measured: Measurement) -> Row:
     """One thread count's figures: clocked ones under `median_ms` and its like, a computed one under `modelled_ms` alone.
 
-    `alone_median_ms` is the median without waiting for a core, `waited_share` how much that was.
+    `alone_median_ms` is the median without waiting for a core, `waited_share` how much that was. `energy_mj` is what the whole
+    device takes in the time of one run; `power_note` says why there is none.
     """
     latency = summarize(measured.latencies_ms)
+    power_w, power_note = power_of(measured.power_w, measured.battery)
     return {
         "threads": spec.threads,
         **(_clocked(latency, measured) if measured.modelled is None else _computed(latency, measured.modelled)),
         "warmup": repeat.warmup,
         "gmacs_per_s": round(gmacs_per_s(macs_at(subject, spec), latency.median_ms), 3),
         "load_ms": None if measured.load_ms is None else round(measured.load_ms, 3),
+        "load_instructions": measured.load_instructions,
+        "power_w": None if power_w is None else round(power_w, 4),
+        "energy_mj": None if power_w is None else round(power_w * fmean(measured.latencies_ms), 4),
+        "power_note": power_note,
         "peak_bytes": measured.peak_bytes,
         "runtime_bytes": measured.runtime_bytes,
         "provider": measured.provider,
+        "placed": dict(measured.placed),
         "runtime": measured.runtime,
         "conditions": dict(measured.conditions),
     }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixsearch.bench import fetch, tools
+from pixsearch.bench import android, fetch, tools
 from pixsearch.bench.bundle import LIBRARIES, LOADERS, NATIVE, assemble, find_bundle, onnxruntime_version, own_bundle, sources_digest
 from pixsearch.errors import MachineError, UsageError
 from pixsearch.registry import closest
@@ -49,6 +50,23 @@ def _compile_plugin() -> None:
     tools.run([str(compiler), *options], "Compiling the counting plugin")
 
 
+def steady() -> Path | None:
+    """The compiled library that keeps an emulated program's instructions the same on a busy machine, if it is there."""
+    path = _steady_path()
+    return path if path.is_file() else None
+
+
+def _steady_path() -> Path:
+    return tools.home() / f"steady-{sources_digest('steady.c')}.so"
+
+
+def _compile_steady() -> None:
+    compiler = _needed(_cross_compiler(), "a C compiler for arm64")
+    tools.home().mkdir(parents=True, exist_ok=True)
+    options = ["-O2", "-shared", "-fPIC", "-o", str(_steady_path()), str(NATIVE / "steady.c")]
+    tools.run([str(compiler), *options], "Compiling the emulated program's clock")
+
+
 def _needed(found: Path | None, what: str) -> Path:
     if found is None:
         raise MachineError(f"There is no {what.removeprefix('a ')} on this machine, and set-up could not fetch one. Install {what}.")
@@ -82,6 +100,33 @@ def _assemble_arm() -> None:
         assemble("aarch64", [str(compiler)], runtime, [place / name for name in (LOADERS["aarch64"], *LIBRARIES)])
 
 
+def _bare_compiler() -> Path | None:
+    """A compiler for arm64, with or without a C library: Android's is declared among the runner's sources."""
+    return tools.find("aarch64-linux-gnu-gcc", "zig-cc-arm64")
+
+
+def _android_bundle() -> Path | None:
+    found = android.find_android("aarch64")
+    return found.folder if found else None
+
+
+def _assemble_android() -> None:
+    android.assemble_android("aarch64", [str(_needed(_bare_compiler(), "a C compiler for arm64"))])
+
+
+def android_bundle(machine: str) -> android.AndroidBundle:
+    """The bundle for Android on `machine`: a phone's (aarch64), or an emulator's (x86_64), which is put together when first asked for."""
+    if machine not in android.ABIS:
+        raise MachineError(f"There is no bundle for Android on `{machine}` machines. Known: {', '.join(android.ABIS)}.")
+    found = android.find_android(machine)
+    if found is None and machine == os.uname().machine and android.aar():
+        found = android.assemble_android(machine, [str(_needed(tools.find("cc", "gcc", "clang", "zig-cc"), "a C compiler"))])
+    if found is None:
+        check("android")
+        raise MachineError(f"The bundle for Android on `{machine}` can be put together on such a machine alone. Run pixsearch there.")
+    return found
+
+
 def _get_qemu() -> None:
     fetch.programs(["qemu-user", "libcapstone4", "liburing2"], {"qemu-aarch64": "usr/bin/qemu-aarch64"})
 
@@ -104,6 +149,7 @@ EMULATOR = (
     Piece("qemu-aarch64", "executes arm64 programs", lambda: tools.find("qemu-aarch64"), _get_qemu, "3 packages, 13 MB"),
     Piece("C compiler", "compiles the plugin", lambda: tools.find("cc", "gcc", "clang", "zig-cc"), fetch.zig, "PyPI's ziglang, 101 MB"),
     Piece("counting plugin", "counts what qemu executes", plugin, _compile_plugin, "compiled here"),
+    Piece("steady clock", "keeps counts the same on a busy machine", steady, _compile_steady, "compiled here"),
     Piece("llvm-mc", "reads the counted instructions", lambda: tools.find_llvm("llvm-mc"), _get_llvm, "6 packages, 48 MB"),
     Piece("llvm-mca", "knows how long a core takes for them", lambda: tools.find_llvm("llvm-mca"), _get_llvm, "with llvm-mc"),
 )
@@ -123,8 +169,14 @@ NEEDS: dict[str, tuple[Piece, ...]] = {
     "arm64": (*ARM_BUNDLE, *EMULATOR),
     "ssh": (SSH, OWN_BUNDLE, *ARM_BUNDLE),
     "adb": (ADB, *ARM_BUNDLE),
+    "android": (
+        ADB,
+        Piece("bare C compiler for arm64", "compiles the runner", _bare_compiler, fetch.zig, "PyPI's ziglang, 101 MB (410 MB unpacked)"),
+        Piece("ONNX Runtime for Android", "has NNAPI and XNNPACK", android.aar, android.fetch_aar, f"npm's {android.PACKAGE}, 150 MB"),
+        Piece("Android bundle", "ONNX Runtime and its runner", _android_bundle, _assemble_android, "compiled here"),
+    ),
 }
-"""What each target needs, in the order in which set-up gets it."""
+"""What each target needs, in the order in which set-up gets it; `android` is target adb with a provider of its own (`--ep`)."""
 
 
 def needs(target: str) -> tuple[Piece, ...]:

@@ -60,8 +60,12 @@ def _opened(paths: Sequence[Path]) -> list[Subject]:
 def _open(path: Path) -> Subject:
     card = OnnxModel.open(path).card
     task_for(card.signature)
-    content = path.read_bytes()
-    return Subject(path, card, hashlib.blake2b(content, digest_size=8).hexdigest(), len(content), card.label)
+    return Subject(path, card, digest_of_file(path), path.stat().st_size, card.label)
+
+
+def digest_of_file(path: Path) -> str:
+    """What a record knows the file's bytes by."""
+    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
 
 
 def _distinct(subjects: list[Subject], note: Note) -> list[Subject]:

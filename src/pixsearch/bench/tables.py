@@ -13,7 +13,8 @@ ROW = (
 )  # fmt: skip
 LATENCY = (
     "threads", "median_ms", "p90_ms", "p95_ms", "p99_ms", "min_ms", "variation", "alone_median_ms", "waited_share", "modelled_ms",
-    "repeats", "warmup", "gmacs_per_s", "load_ms", "peak_bytes",
+    "repeats", "warmup", "gmacs_per_s", "load_ms", "load_instructions", "power_w", "energy_mj",
+    "peak_bytes",
 )  # fmt: skip
 BENCH = ("task", "scale", "target", "size", "pictures")
 COLUMNS = (*ROW, *LATENCY, *BENCH, "file")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 
 from pixsearch.bench.config import BenchConfig
@@ -20,6 +20,7 @@ from pixsearch.export.onnx import read_model
 from pixsearch.interrupt import check_stop
 
 Note = Callable[..., None]
+CPU = "CPUExecutionProvider"
 BUSY = 0.05  # share of waiting from which a clocked latency says more about the machine than about the model
 
 
@@ -49,6 +50,9 @@ def time_all(
             timed[subject.digest].append(entry)
             runs = [round(value, 3) for value in measured.latencies_ms]
             note("measured", label=subject.label, digest=subject.digest, target=label, latency=[entry], latencies_ms=runs)
+            left = left_to_cpu(entry["placed"])
+            if left:
+                note("warning", text=f"`{subject.label}`: {left}")
         said = busy(timed[subject.digest][-1] for subject in unknown)
         if said:
             note("warning", text=f"With {threads} thread{'s' * (threads > 1)} {said}. Close other programs for clean latencies.")
@@ -93,6 +97,20 @@ def _together(
         rounds = min(config.rounds, runs.count) if target.most_runs is None else 1  # nothing drifts where nothing is clocked
         measured = take_turns(prepared, inputs, runs, rounds, lambda: check_stop(how_to_go_on))
     return [(s, measured[s.digest]) for s in subjects]
+
+
+def left_to_cpu(placed: Mapping[str, int]) -> str:
+    """How much of a model the provider that was asked for left to the CPU, as a sentence; empty when nothing, or none was asked for.
+
+    `placed` are nodes of the graph as it is executed, where a part that a provider compiles as a whole is one node.
+    """
+    on_cpu, others = placed.get(CPU, 0), {name: nodes for name, nodes in placed.items() if name != CPU}
+    if not on_cpu:
+        return ""
+    if not others:
+        return "the provider takes none of it: what was timed is the CPU. `pixsearch export --check` says why; --shape may be missing."
+    taken = " and ".join(f"{nodes} on {name}" for name, nodes in others.items())
+    return f"{on_cpu} of {sum(placed.values())} nodes ran on the CPU, {taken}."
 
 
 def busy(entries: Iterable[Row]) -> str:

@@ -18,8 +18,8 @@ from pixsearch.export.refit import refit_layer, takes_part
 QUICK_PLACES = 12_000
 """Pixels a layer is fitted on while mixtures are compared; the chosen one is fitted on as many as in any export."""
 
-Case = tuple[str, int, tuple[tuple[str, int | None], ...], tuple[tuple[str, bool], ...]]
-"""A layer, pixels, the tensors before it with their bits, and the convolutions before it with whether their weights are rounded."""
+Case = tuple[str, int, tuple[tuple[str, int | None], ...], tuple[tuple[str, bool], ...], bool]
+"""A layer, pixels, the tensors before it with their bits, and whether weights are rounded: those of convolutions before it, and its own."""
 
 
 class Weights:
@@ -42,7 +42,8 @@ class Weights:
                 continue
             if case not in self._known:
                 rounded = mixed(self._plan, self._layers, self._read_alike(node, mixture), model)
-                done = refit_layer(graph, node, rounded, self._plan.model, self._crops, self._seed, places)
+                scheme = self._plan.scheme if case[-1] else None
+                done = refit_layer(graph, node, rounded, self._plan.model, self._crops, scheme, self._seed, places)
                 self._known[case] = [graph.constant(name) for name in node.input[1:]] if done else None
             for name, values in zip(node.input[1:], self._known[case] or [], strict=False):
                 graph.replace(name, values)
@@ -63,4 +64,4 @@ class Weights:
         weights = tuple((one.name, formats.get(one.name, "float") != "float") for one in before if one.op_type == "Conv")
         if not any(wide for _, wide in read) and not any(rounded for _, rounded in weights):
             return None
-        return node.name, places, read, weights
+        return node.name, places, read, weights, formats.get(node.name, "float") != "float"

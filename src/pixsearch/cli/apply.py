@@ -18,6 +18,10 @@ def apply(
         typer.Argument(metavar="OUT", help="Where the result goes; the suffix chooses the format, without one it is a folder."),
     ],
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of ONNX Runtime.")] = 1,
+    tuned: Annotated[
+        bool,
+        typer.Option("--tuned/--untuned", help="Use the session options that `bench --tune` recorded in MODEL's run here."),
+    ] = True,
     memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="What a tile's arrays may take.")] = "256MiB",
     sigma: Annotated[
         float | None, typer.Option("--sigma", min=0, max=255, help="How noisy it is, for denoisers that ask; in levels of 255.")
@@ -52,7 +56,7 @@ def apply(
 
     raw = o.given(size=raw_size, pattern=pattern, black=black, white=white, balance=balance)
     with Output(as_json) as output:
-        apply_to(model, source, destination, threads=threads, memory=memory, sigma=sigma, raw=raw, output=output)
+        apply_to(model, source, destination, threads=threads, tuned=tuned, memory=memory, sigma=sigma, raw=raw, output=output)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pixsearch.cli import options as o
+
+
+class Provider(StrEnum):
+    """Execution providers of ONNX Runtime for Android."""
+
+    CPU = "cpu"
+    XNNPACK = "xnnpack"
+    NNAPI = "nnapi"
 
 
 def bench(
@@ -18,6 +27,10 @@ def bench(
     target: Annotated[str | None, typer.Option("--target", help="Where: local, arm64:CORE, ssh:HOST, adb[:SERIAL].")] = None,
     device: Annotated[
         str | None, typer.Option("--device", metavar="NAME", help="A device of `pixsearch target list`, modelled by target arm64.")
+    ] = None,
+    ep: Annotated[
+        Provider | None,
+        typer.Option("--ep", help="With --target adb: ONNX Runtime for Android on this provider. No phone has run it yet."),
     ] = None,
     threads: Annotated[str | None, typer.Option("--threads", metavar="N,N", help="Thread counts to measure, e.g. 1,2.")] = None,
     size: Annotated[str | None, typer.Option("--size", metavar="WxH", help="Output size that latency is measured at.")] = None,
@@ -51,6 +64,7 @@ def bench(
       pixsearch bench runs/phone --images holdout/ --threads 1,2 --size 1280x720
       pixsearch bench a.onnx b.onnx --images holdout/ --json > bench.json
       pixsearch bench runs/phone --images holdout/ --device snapdragon-855-plus
+      pixsearch bench runs/phone --images holdout/ --target adb --ep nnapi
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import Launch, bench_stage
@@ -58,7 +72,7 @@ def bench(
     settings = {
         "bench": o.given(
             images=images,
-            target=o.target_of(target, device),
+            target=o.with_provider(o.target_of(target, device), ep and ep.value),
             threads=threads,
             size=size,
             repeats=repeats,

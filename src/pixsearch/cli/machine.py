@@ -44,7 +44,7 @@ def targets() -> dict[str, str]:
     from pixsearch.registry import TARGETS
 
     described = {}
-    for name in TARGETS.names():
+    for name in (*TARGETS.names(), "android"):
         missing = [piece.name for piece in setup.NEEDS.get(name, ()) if piece.place is None]
         if missing:
             described[name] = f"lacks {', '.join(missing)}: `pixsearch target setup {name}`"

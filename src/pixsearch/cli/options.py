@@ -172,6 +172,15 @@ def target_of(target: str | None, device: str | None) -> str | None:
     return f"arm64:{device}" if device else target
 
 
+def with_provider(target: str | None, provider: str | None) -> str | None:
+    """`target`, which must be a phone by adb, with a provider to run on."""
+    if provider is None:
+        return target
+    if target is None or target.partition(":")[0] != "adb":
+        raise UsageError(f"`--ep {provider}` is for phones: give `--target adb` with it, not `{target or 'local'}`.")
+    return f"{target}{'' if ':' in target else ':'}+{provider}"
+
+
 def given(**options: object) -> dict[str, object]:
     """The options that were given, so that defaults stay with the settings they belong to; paths become absolute."""
     return {key: absolute(value) for key, value in options.items() if value is not None}

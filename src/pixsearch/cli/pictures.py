@@ -22,14 +22,26 @@ def apply_to(
     memory: str,
     sigma: float | None,
     raw: dict[str, object],
+    tuned: bool,
     output: Output,
 ) -> None:
-    """Run a model on one photo or raw frame, or a folder of them."""
+    """Run a model on one photo or raw frame, or a folder of them; `tuned` with the session options that its run has recorded."""
+    from pixsearch.bench.recorded import recorded
+    from pixsearch.bench.worker import set_option
     from pixsearch.infer.apply import How, apply_path
     from pixsearch.pixels.raw import RawConfig
 
-    how = How(threads, parse_bytes(memory), validate(RawConfig, raw, "`pixsearch apply`"), sigma)
-    result = apply_path(model, source, destination, how, tell)
+    found = recorded(model, threads) if tuned and model.is_file() else None
+    options = dict(found.options) if found else {}
+    if found:
+        print(found.text, file=sys.stderr, flush=True)
+
+    def adjust(session: Any) -> None:
+        for name, value in options.items():
+            set_option(session, name, value)
+
+    how = How(threads, parse_bytes(memory), validate(RawConfig, raw, "`pixsearch apply`"), sigma, adjust)
+    result = {**apply_path(model, source, destination, how, tell), "session_options": options}
     output.add("apply", result, shown.applied_lines(result))
 
 

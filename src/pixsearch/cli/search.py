@@ -32,7 +32,7 @@ def search(
         str | None,
         typer.Option(
             "--space",
-            help="The family of architectures: mobile, mobile-dynamic (kernels adapt to the picture), cell, nsc, erdb, or video.",
+            help="The family of architectures: mobile, cell (NAME-dynamic: kernels adapt to the picture), nsc, erdb, or video.",
         ),
     ] = None,
     objective: Annotated[

@@ -17,7 +17,7 @@ Examples:
   pixsearch target list
 """
 target = typer.Typer(help=HELP, no_args_is_help=True)
-NAME = typer.Argument(metavar="NAME", help="arm64, ssh or adb.")
+NAME = typer.Argument(metavar="NAME", help="arm64, ssh, adb, or android (adb with --ep).")
 DEVICE = typer.Option("--device", metavar="NAME", help="The device the file's latencies are of.")
 FILE = typer.Option("--measured", metavar="FILE.csv", help="Lines `model,latency_ms`, perhaps `size`: ONNX files and what they took.")
 
@@ -26,6 +26,9 @@ FILE = typer.Option("--measured", metavar="FILE.csv", help="Lines `model,latency
 def setup(
     name: Annotated[str, NAME],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is there and what would be fetched.")] = False,
+    aar: Annotated[
+        Path | None, typer.Option("--aar", metavar="FILE.aar", help="For android: take ONNX Runtime out of this AAR, not out of npm's.")
+    ] = None,
     as_json: o.Json = False,
 ) -> None:
     """Fetch and build what the target NAME needs, into the user's cache folder; nothing needs root.
@@ -34,12 +37,13 @@ def setup(
     Examples:
       pixsearch target setup arm64 --dry-run
       pixsearch target setup arm64
+      pixsearch target setup android --aar onnxruntime-android-1.22.0.aar
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.targets import set_up
 
     with Output(as_json) as output:
-        set_up(name, dry_run=dry_run, output=output)
+        set_up(name, aar=aar, dry_run=dry_run, output=output)
 
 
 @target.command(name="list")

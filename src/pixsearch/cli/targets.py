@@ -11,13 +11,18 @@ from rich.table import Table
 from rich.text import Text
 
 from pixsearch.cli.output import Output
+from pixsearch.errors import UsageError
 
 
-def set_up(name: str, *, dry_run: bool, output: Output) -> None:
-    """Get what `name` lacks, saying what is fetched and how large it is."""
-    from pixsearch.bench import setup, tools
+def set_up(name: str, *, aar: Path | None, dry_run: bool, output: Output) -> None:
+    """Get what `name` lacks, saying what is fetched and how large it is; `aar` is ONNX Runtime for Android that is here already."""
+    from pixsearch.bench import android, setup, tools
 
     setup.needs(name)
+    if aar and name != "android":
+        raise UsageError(f"`--aar` is for `android`, not for `{name}`. Leave it out.")
+    if aar and not dry_run:
+        android.take_aar(aar)
     print(f"{name}: kept in {tools.home()}", file=sys.stderr)
     if not dry_run:
         setup.set_up(name, lambda line: print(line, file=sys.stderr, flush=True))

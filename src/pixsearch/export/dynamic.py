@@ -11,12 +11,9 @@ from torch import Tensor
 from pixsearch.card import ModelCard
 from pixsearch.data.cache import PairCache
 from pixsearch.nn.build import Network
-from pixsearch.nn.dynamic import blended, freeze, predictors
-from pixsearch.nn.mobile import Chain
+from pixsearch.nn.dynamic import Adaptive, blended, freeze, predictors
 from pixsearch.nn.modelfile import make_card
-from pixsearch.space.base import FRAME
-from pixsearch.space.chain import MobileGenotype
-from pixsearch.space.cost import blended_macs
+from pixsearch.registry import SPACES
 from pixsearch.tasks.base import Task
 
 LONGEST = 1024
@@ -25,9 +22,8 @@ LONGEST = 1024
 
 def as_features(network: Network, card: ModelCard) -> tuple[Network, ModelCard]:
     """The form `feature`, which takes about as many times the multiply-adds as there are experts; its card counts them."""
-    pixels = FRAME[0] * FRAME[1] / network.signature.scale**2
-    genotype = cast(MobileGenotype, network.genotype)
-    return blended(network), card.with_(dynamic="feature", macs_720p=blended_macs(genotype, network.signature, pixels))
+    space = SPACES.load(network.genotype.space)(network.signature)
+    return blended(network), card.with_(dynamic="feature", macs_720p=space.blended_macs_720p(network.genotype))
 
 
 def as_static(network: Network, card: ModelCard, pictures: PairCache, task: Task) -> tuple[Network, ModelCard]:
@@ -40,14 +36,14 @@ def as_static(network: Network, card: ModelCard, pictures: PairCache, task: Task
 @torch.no_grad()
 def mean_coefficients(network: Network, pictures: PairCache, task: Task) -> list[Tensor]:
     """For each dynamic layer the mean over `pictures` of its coefficients, (channels, experts)."""
-    (predictor,), chain, found = predictors(network), cast(Chain, network.body), []
+    (predictor,), body, found = predictors(network), cast(Adaptive, network.body), []
     for index in range(len(pictures)):
         planes = []
         for port in task.signature.inputs:
             picture = pictures.pair(index).inputs[port.name]
             rows, columns = (_middle(length) for length in picture.shape[:2])
             planes.append(torch.from_numpy(task.encode(port.name, np.ascontiguousarray(picture[rows, columns])))[None])
-        found.append(predictor(chain.stem(chain.head(torch.cat(planes, dim=1)))))
+        found.append(predictor(body.entering(torch.cat(planes, dim=1))))
     return [torch.cat(of_layer).mean(0) for of_layer in zip(*found, strict=True)]
 
 

@@ -1,12 +1,15 @@
 """Give the channels of a layer like ranges, so that one step size serves them all (Nagel et al. 2019, with measured ranges).
 
 A channel can be divided by any positive number where the layer behind it multiplies it back: the network stays the same.
-Nagel et al. equalize the kernels' ranges; kernels have a step for each channel here, so it is the activations that pay.
+Nagel et al. equalize the kernels' ranges; kernels have a step for each channel here, so it is the activations that pay. These are
+rounded in front of the activation function and behind it. Channels that reach far below zero widen the first step alone, so how
+far up and how far down a channel may reach is balanced by the error that both steps cause in the layer behind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +17,25 @@ import onnx
 
 from pixsearch.export.graph import Graph, attribute
 from pixsearch.export.observe import Feeds, observe
+from pixsearch.export.ranges import slope_behind
 
 POSITIVELY_HOMOGENEOUS = frozenset({"Relu", "LeakyRelu", "PRelu"})
 """Activations for which f(s·x) = s·f(x) when s > 0, channel by channel."""
 
-_QUANTILE = 0.99999  # of a channel's magnitudes: what it needs of the range, but for outliers that are clipped
-_SHARE = 0.35  # of the way to equal ranges: all the way makes the kernels behind uneven
+_QUANTILE = 0.9999  # of a channel's values: what it needs of the range, but for outliers that are clipped
 _QUIETEST = 0.01  # a channel quieter than this share of the loudest is treated as if it were as loud
+_RATIOS = np.geomspace(0.05, 20, 200)
 
 Factors = npt.NDArray[np.float64]
+
+
+@dataclass
+class Reach:
+    """How far the values of each channel of a convolution go up and down from zero, and the mean share of them above it."""
+
+    up: Factors
+    down: Factors
+    above: Factors
 
 
 def equalize(model: onnx.ModelProto, crops: Sequence[Feeds]) -> int:
@@ -32,16 +45,67 @@ def equalize(model: onnx.ModelProto, crops: Sequence[Feeds]) -> int:
     """
     graph = Graph(model)
     pairs = [pair for node in graph.nodes if node.op_type == "Conv" and (pair := _pair(graph, node)) is not None]
-    loudness: dict[str, Factors] = {}
-    for tensors in observe(model, crops):
-        for _, second in pairs:
-            name = second.input[0]
-            loudness[name] = np.maximum(loudness.get(name, 0.0), _loudness(tensors[name]))
+    reached = _reached(model, crops, [first.output[0] for first, _ in pairs])
     for first, second in pairs:
-        factors = _factors(loudness[second.input[0]])
+        name = first.output[0]
+        factors = _factors(reached[name], slope_behind(graph, name), _weight(graph, second))
         _divide_outputs(graph, first, factors)
         _multiply_inputs(graph, second, factors)
     return len(pairs)
+
+
+def _reached(model: onnx.ModelProto, crops: Sequence[Feeds], names: Sequence[str]) -> dict[str, Reach]:
+    """The reach over all crops of the tensors called `names`."""
+    reached: dict[str, Reach] = {}
+    for tensors in observe(model, crops, names):
+        for name in names:
+            seen = _reach(tensors[name])
+            before = reached.get(name, Reach(seen.up, seen.down, np.zeros_like(seen.above)))
+            reached[name] = Reach(
+                np.maximum(before.up, seen.up), np.maximum(before.down, seen.down), before.above + seen.above / len(crops)
+            )
+    return reached
+
+
+def _reach(values: npt.NDArray[np.float32]) -> Reach:
+    """That of each channel of (1, C, H, W), but for rare outliers."""
+    channels = values[0].reshape(values.shape[1], -1)
+    last = channels.shape[1] - 1
+    high = int(_QUANTILE * last)
+    ordered = np.partition(channels, (last - high, high), axis=1)
+    up, down = np.maximum(ordered[:, high], 0).astype(np.float64), np.maximum(-ordered[:, last - high], 0).astype(np.float64)
+    return Reach(up, down, (channels > 0).mean(axis=1))
+
+
+def _weight(graph: Graph, node: onnx.NodeProto) -> Factors:
+    """The energy that a unit of each input channel has in the output of `node`."""
+    squares = graph.constant(node.input[1]).astype(np.float64) ** 2
+    if _by_first_axis(graph, node):
+        return np.asarray(squares.sum(axis=(1, 2, 3)))
+    return np.asarray(squares.sum(axis=(0, 2, 3)))
+
+
+def _factors(reach: Reach, slope: float, weight: Factors) -> Factors:
+    """What each channel is divided by; their geometric mean is 1.
+
+    When channels may reach up to 1 and down to r, both steps follow from r, and so do the least factors that a channel needs. The
+    error behind is then known, but for its scale, for each r.
+    """
+    if max(reach.up.max(), reach.down.max()) <= 0:
+        return np.ones_like(reach.up)
+    passed = reach.above + slope**2 * (1 - reach.above)
+
+    def needed(ratio: float) -> Factors:
+        loudness: Factors = np.maximum(reach.up, reach.down / ratio)
+        return np.maximum(loudness, _QUIETEST * float(loudness.max()))
+
+    def error(ratio: float) -> float:
+        steps = (1 + ratio) ** 2 * passed + (1 + slope * ratio) ** 2
+        return float((weight * needed(ratio) ** 2 * steps).sum())
+
+    factors = needed(min(_RATIOS, key=error))
+    balanced: Factors = factors / np.exp(np.log(factors).mean())
+    return balanced
 
 
 def _pair(graph: Graph, first: onnx.NodeProto) -> tuple[onnx.NodeProto, onnx.NodeProto] | None:
@@ -71,20 +135,9 @@ def _is_depthwise(graph: Graph, node: onnx.NodeProto) -> bool:
     return bool(node.op_type == "Conv" and attribute(node, "group", 1) == shape[0] and shape[1] == 1)
 
 
-def _loudness(values: npt.NDArray[np.float32]) -> Factors:
-    """What each channel of (1, C, H, W) reaches but for rare outliers."""
-    channels = np.abs(values[0]).reshape(values.shape[1], -1)
-    place = int(_QUANTILE * (channels.shape[1] - 1))
-    return np.partition(channels, place, axis=1)[:, place].astype(np.float64)
-
-
-def _factors(loudness: Factors) -> Factors:
-    """What each channel is divided by; their geometric mean is 1."""
-    if loudness.max() <= 0:
-        return np.ones_like(loudness)
-    heard = np.maximum(loudness, _QUIETEST * loudness.max())
-    factors: Factors = (heard / np.exp(np.log(heard).mean())) ** _SHARE
-    return factors
+def _by_first_axis(graph: Graph, node: onnx.NodeProto) -> bool:
+    """Whether the first axis of the kernel is that of the input channels."""
+    return node.op_type == "ConvTranspose" or _is_depthwise(graph, node)
 
 
 def _divide_outputs(graph: Graph, node: onnx.NodeProto, factors: Factors) -> None:
@@ -96,6 +149,5 @@ def _divide_outputs(graph: Graph, node: onnx.NodeProto, factors: Factors) -> Non
 
 def _multiply_inputs(graph: Graph, node: onnx.NodeProto, factors: Factors) -> None:
     kernel = graph.constant(node.input[1])
-    by_first_axis = node.op_type == "ConvTranspose" or _is_depthwise(graph, node)
-    shaped = factors[:, None, None, None] if by_first_axis else factors[None, :, None, None]
+    shaped = factors[:, None, None, None] if _by_first_axis(graph, node) else factors[None, :, None, None]
     graph.replace(node.input[1], (kernel * shaped).astype(np.float32))

@@ -24,7 +24,7 @@ INPUT_PIXELS = 400_000
 """Input pixels that are looked at in all; twice as many move the ranges of a trained network by less than 1 %."""
 
 _MEMORY_BYTES = 64 * 2**20  # all tensors of one crop
-_LONGEST = 256
+_LONGEST = 128  # many places tell more than large ones
 _LEAST = 32
 _BINS = 4096
 
@@ -138,7 +138,7 @@ def _planes(task: Task, name: str, picture: npt.NDArray[np.uint8], card: ModelCa
 
 
 def _crop_side(model: onnx.ModelProto, card: ModelCard) -> int:
-    """The largest side, up to 256, of a crop whose activations fit into `_MEMORY_BYTES` together."""
+    """The largest side, up to `_LONGEST`, of a crop whose activations fit into `_MEMORY_BYTES` together."""
     side = _LEAST * card.multiple
     probe = {port.name: np.zeros((1, port.channels, side, side), np.float32) for port in card.signature.inputs}
     probe |= empty_state(card, side, side)

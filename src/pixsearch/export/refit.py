@@ -3,6 +3,7 @@
 Rounding errors are not independent of the picture: a part of them the next linear layer can undo. Each convolution in turn,
 those before it rounded and fitted already, is fitted to what the float network has at its output. Hubara et al. 2021 ("Accurate
 post training quantization with small calibration sets") do so by gradient descent; for the weights alone the fit has a closed form.
+The fitted weights are then rounded so that their errors make up for one another (`export.rounding`), and the bias is fitted to that.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import onnx
 from pixsearch.export.graph import Graph, attribute
 from pixsearch.export.observe import Feeds, observe
 from pixsearch.export.ranges import Range, slope_behind
+from pixsearch.export.rounding import round_weights
 from pixsearch.export.scheme import Scheme
 from pixsearch.export.steps import insert_steps
 from pixsearch.rng import stream
@@ -48,7 +50,7 @@ def refit(model: onnx.ModelProto, crops: Sequence[Feeds], ranges: Mapping[str, R
     float_model = copy.deepcopy(model)
     graph = Graph(model)
     layers = [node for node in graph.nodes if node.name not in kept and takes_part(graph, node)]
-    return sum(refit_layer(graph, node, insert_steps(model, ranges, scheme, kept), float_model, crops, seed) for node in layers)
+    return sum(refit_layer(graph, node, insert_steps(model, ranges, scheme, kept), float_model, crops, scheme, seed) for node in layers)
 
 
 def refit_layer(
@@ -57,12 +59,14 @@ def refit_layer(
     rounded: onnx.ModelProto,
     float_model: onnx.ModelProto,
     crops: Sequence[Feeds],
+    scheme: Scheme | None,
     seed: int,
     places: int = PLACES,
 ) -> bool:
     """Fit the weights of `node` of `graph`, in place, to what it reads in `rounded`, on `places` pixels; False when there are too few.
 
-    `rounded` is the same graph with rounding in it; the aim is what `float_model` has at the output of the node.
+    `rounded` is the same graph with rounding in it; the aim is what `float_model` has at the output of the node. The weights become
+    such as `scheme` can store, without one any.
     """
     source = next(twin.input[0] for twin in rounded.graph.node if twin.name == node.name)
     kernel = graph.constant(node.input[1])
@@ -73,7 +77,7 @@ def refit_layer(
     samples = [_sample(node, seen[source][0], aimed[node.output[0]][0], each, rng) for seen, aimed in zip(inputs, outputs, strict=True)]
     if sum(len(sample.aims) for sample in samples) < _ROWS * unknowns:
         return False
-    _fit(graph, node, samples)
+    _fit(graph, node, samples, scheme)
     return True
 
 
@@ -104,7 +108,7 @@ def _sample(
     return Sample(np.moveaxis(taken, 0, 1), outputs[:, rows, columns].T)
 
 
-def _fit(graph: Graph, node: onnx.NodeProto, samples: Sequence[Sample]) -> None:
+def _fit(graph: Graph, node: onnx.NodeProto, samples: Sequence[Sample], scheme: Scheme | None) -> None:
     """Replace the constants of `node` by the weighted ridge solution, which is pulled towards them."""
     kernel = graph.constant(node.input[1])
     bias = graph.constant(node.input[2]) if len(node.input) > 2 else None
@@ -114,10 +118,24 @@ def _fit(graph: Graph, node: onnx.NodeProto, samples: Sequence[Sample]) -> None:
     )
     unknowns = old.shape[1]
     pull = np.maximum(_PULL * np.trace(squares, axis1=1, axis2=2)[:, None] / unknowns, np.finfo(np.float32).tiny)  # a dead channel stays
-    fitted = np.linalg.solve(squares + pull[:, None] * np.eye(unknowns), (products + pull * old)[:, :, None])[:, :, 0]
+    squares += pull[:, None] * np.eye(unknowns)
+    fitted = np.linalg.solve(squares, (products + pull * old)[:, :, None])[:, :, 0]
+    if scheme is not None:
+        fitted = _rounded(fitted, squares, scheme, biased=bias is not None)
     graph.replace(node.input[1], fitted[:, : kernel[0].size].reshape(kernel.shape).astype(np.float32))
     if bias is not None:
         graph.replace(node.input[2], fitted[:, -1].astype(np.float32))
+
+
+def _rounded(fitted: Values, squares: Values, scheme: Scheme, *, biased: bool) -> Values:
+    """The solution (M, n) with its weights rounded as `scheme` stores them, and the bias behind them, if there is one, fitted to those."""
+    if not biased:
+        return round_weights(fitted, squares, scheme)
+    beside, alone = squares[:, :-1, -1], squares[:, -1:, -1]
+    curvature = squares[:, :-1, :-1] - beside[:, :, None] * beside[:, None, :] / alone[:, :, None]  # with the bias always at its best
+    weights = round_weights(fitted[:, :-1], curvature, scheme)
+    moved = np.einsum("mn,mn->m", beside, fitted[:, :-1] - weights) / alone[:, 0]
+    return np.column_stack([weights, fitted[:, -1] + moved])
 
 
 def _normal_equations(samples: Sequence[Sample], shape: tuple[int, int], groups: int, biased: bool, slope: float) -> tuple[Values, Values]:
@@ -127,11 +145,11 @@ def _normal_equations(samples: Sequence[Sample], shape: tuple[int, int], groups:
     for sample in samples:
         count = len(sample.inputs)
         for group, inputs in enumerate(np.split(sample.inputs, groups, axis=1)):
-            columns = inputs.reshape(count, -1)
-            columns = np.column_stack([columns, np.ones(count, np.float32)]) if biased else columns
+            columns = inputs.reshape(count, -1).astype(np.float64)  # even pictures leave differences of large sums
+            columns = np.column_stack([columns, np.ones(count)]) if biased else columns
             for output in range(group * outputs // groups, (group + 1) * outputs // groups):
                 aim = sample.aims[:, output]
-                weighted = columns * np.where(aim < 0, slope**2, 1.0).astype(np.float32)[:, None]
+                weighted = columns * np.where(aim < 0, slope**2, 1.0)[:, None]
                 squares[output] += weighted.T @ columns
                 products[output] += weighted.T @ aim
     return squares, products

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
+from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from pixsearch.card import STATISTICS
@@ -32,6 +33,28 @@ _OPSET_OF_16_BITS = 21
 
 _SHUFFLES = frozenset({"DepthToSpace", "Clip", "Identity"})
 _LINEAR = frozenset({"Concat", "Conv", "Gather", "Identity", "Pad", "SpaceToDepth", "Split"})
+
+
+class IntegerModel(ONNXModel):  # type: ignore[misc]
+    """The quantizer's view of its graph, which does not look at all of it anew with each thing it adds: that is for 8-bit floats."""
+
+    def _check_init(self, init: onnx.TensorProto, test: object = None) -> onnx.TensorProto:
+        del test
+        return init
+
+    def _check_node(self, node: onnx.NodeProto) -> onnx.NodeProto:
+        return node
+
+    def initializer_extend(self, inits: Iterable[onnx.TensorProto]) -> None:
+        """Add constants."""
+        self.model.graph.initializer.extend(inits)
+
+    def replace_input_of_all_nodes(self, old_input_name: str, new_input_name: str) -> None:
+        """Let every reader of a tensor read another."""
+        for node in self.model.graph.node:
+            inputs = list(node.input)
+            if old_input_name in inputs:
+                node.input[:] = [new_input_name if name == old_input_name else name for name in inputs]
 
 
 def float_part(model: onnx.ModelProto) -> set[str]:
@@ -88,6 +111,7 @@ def insert_steps(model: onnx.ModelProto, ranges: Mapping[str, Range], scheme: Sc
         op_types_to_quantize=QUANTIZED,
         extra_options={},
     )
+    quantizer.model = IntegerModel(quantizer.model.model)
     quantizer.quantize_model()
     quantizer.model.topological_sort()
     made: onnx.ModelProto = quantizer.model.model

@@ -16,7 +16,7 @@ from pixsearch.errors import DataError, UsageError
 from pixsearch.infer.clips import apply_clip
 from pixsearch.infer.deep import apply_decoded
 from pixsearch.infer.frames import apply_frame
-from pixsearch.infer.session import OnnxModel
+from pixsearch.infer.session import Adjust, OnnxModel
 from pixsearch.infer.tiles import MEMORY_BYTES
 from pixsearch.pixels.files import CONTAINERS, Decoded, read_decoded, write_picture
 from pixsearch.pixels.raw import RawConfig, read_raw
@@ -31,12 +31,14 @@ class How:
     """Threads of ONNX Runtime, what a window's arrays may take, and what files do not tell of themselves.
 
     `raw` is the layout of raw frames, which a model that demosaics takes, `sigma` how noisy pictures are, in levels of 255.
+    `adjust` changes the options of the model's sessions.
     """
 
     threads: int = 1
     memory_bytes: int = MEMORY_BYTES
     raw: RawConfig = field(default_factory=RawConfig)
     sigma: float | None = None
+    adjust: Adjust | None = None
 
 
 ALONE = How()
@@ -54,7 +56,7 @@ def apply_path(model: Path, source: Path, destination: Path, how: How = ALONE, n
     """
     if not source.exists():
         raise DataError(f"There is no `{source}`. Give a photo, a video or a folder of photos.")
-    opened = OnnxModel.open(model, threads=how.threads)
+    opened = OnnxModel.open(model, threads=how.threads, adjust=how.adjust)
     if task_for(opened.card.signature).takes == "clips":
         done = [_clip(opened, source, destination, how, note)]
     elif source.is_dir():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pixsearch.infer.whole import Cut
 from pixsearch.signature import NEXT
 from pixsearch.tasks.base import Planes
 
+Adjust = Callable[[ort.SessionOptions], None]
 PROVIDERS = ("CPUExecutionProvider",)
 _SILENT = 4  # its errors are raised, so they need not be printed as well
 _OPTIMIZATION = {
@@ -69,9 +70,16 @@ class OnnxModel:
         self._cut = cut
 
     @classmethod
-    def open(cls, path: Path, *, threads: int = 1, precise_int8: bool = False, optimization: str = "all") -> OnnxModel:
-        """The model in the file at `path`; `DataError` when it is not ONNX, carries no card or is damaged."""
+    def open(
+        cls, path: Path, *, threads: int = 1, precise_int8: bool = False, optimization: str = "all", adjust: Adjust | None = None
+    ) -> OnnxModel:
+        """The model in the file at `path`; `DataError` when it is not ONNX, carries no card or is damaged.
+
+        `adjust` may change the options of its sessions before any is opened.
+        """
         options = session_options(threads=threads, precise_int8=precise_int8, optimization=optimization)
+        if adjust is not None:
+            adjust(options)
         session = open_session(path, options)
         metadata = session.get_modelmeta().custom_metadata_map
         if KEY not in metadata:

@@ -91,6 +91,10 @@ def banks_of(space: Space[Any], branches: Branches) -> Banks:
             raise UsageError("Weights are shared by static operators alone. Search `mobile-dynamic` with another strategy, as `nsga2`.")
         case MobileSpace():
             return ChainBanks(space, branches)
+        case CellSpace() if not set(space.limits.ops) <= set(dag.OPS):
+            raise UsageError(
+                "The weights of cells are shared by static operators alone. Search `cell-dynamic` with another strategy, as `nsga2`."
+            )
         case CellSpace():
             return CellBanks(space, branches)
     raise UsageError(f"Weights are shared within the spaces `mobile` and `cell` alone, not `{space.name}`. Choose another strategy.")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
 from pixsearch.nn.body import Body, check_skip
+from pixsearch.nn.dynamic import build_predictor, run_layer
 from pixsearch.nn.ops import activation, build_layer, gain, start
 from pixsearch.nn.reparam import Branches
 from pixsearch.signature import Signature
 from pixsearch.space.chain import SKIP, first_width
 from pixsearch.space.dag import CellGenotype, loose_ends
-from pixsearch.space.dag_cost import first, layer_of, merge, tail
+from pixsearch.space.dag_cost import all_convolutions, first, layer_of, merge, tail
 
 FAINT = 0.1  # how loud what a cell adds to its input starts: many cells begin close to few
 
@@ -27,12 +30,12 @@ class Cell(nn.Module):
         last = merge(genotype)
         self.merge = build_merge(last.inputs, last.outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Node by node; only what the genotype has is computed."""
+    def forward(self, x: Tensor, shares: Iterator[Tensor]) -> Tensor:
+        """Node by node; only what the genotype has is computed. `shares` are the coefficients of the dynamic edges, in their order."""
         values = [x]
         for sources, edges in zip(self.sources, self.nodes, strict=True):
             assert isinstance(edges, nn.ModuleList)
-            made = [edge(values[source]) for source, edge in zip(sources, edges, strict=True)]
+            made = [run_layer(edge, values[source], shares) for source, edge in zip(sources, edges, strict=True)]
             values.append(made[0] if len(made) == 1 else made[0] + made[1])
         joined = [values[number] for number in self.loose]
         merged: Tensor = self.merge(torch.cat(joined, 1) if len(joined) > 1 else joined[0])
@@ -57,9 +60,32 @@ def build_merge(inputs: int, outputs: int, *, bias: bool = True) -> nn.Conv2d:
     return conv
 
 
-def build_cell(genotype: CellGenotype, signature: Signature, branches: Branches) -> nn.Module:
+class Cells(Body):
+    """The network of a `cell` genotype; its first layer is no cell."""
+
+    def __init__(self, genotype: CellGenotype, signature: Signature, branches: Branches) -> None:
+        layers = nn.ModuleList([build_layer(first(genotype), first_width(genotype, signature), branches, first=True)])
+        layers.extend(Cell(genotype, branches) for _ in range(genotype.cells))
+        super().__init__(layers, tail(genotype, signature), genotype, signature, branches)
+        convs = [conv for conv in all_convolutions(genotype, signature) if conv.experts]
+        self.predictor = build_predictor(genotype.width, convs, [genotype.attention] * len(convs))
+
+    def entering(self, x: Tensor) -> Tensor:
+        """What the predictor sees, for the network's input: what enters the first cell."""
+        out: Tensor = self.layers[0](self.head(x))
+        return out
+
+    def features(self, folded: Tensor) -> Tensor:
+        """What the tail sees: (N, width, H, W)."""
+        entry, *cells = self.layers
+        out = entry(folded)
+        shares = iter(() if self.predictor is None else self.predictor(out))
+        for cell in cells:
+            out = cell(out, shares)
+        return out  # type: ignore[no-any-return]
+
+
+def build_cell(genotype: CellGenotype, signature: Signature, branches: Branches) -> Cells:
     """The network with weights freshly drawn from torch's generator; `UsageError` for a task that no global skip fits."""
     check_skip(signature, "cell")
-    layers = nn.ModuleList([build_layer(first(genotype), first_width(genotype, signature), branches, first=True)])
-    layers.extend(Cell(genotype, branches) for _ in range(genotype.cells))
-    return Body(layers, tail(genotype, signature), genotype, signature, branches)
+    return Cells(genotype, signature, branches)

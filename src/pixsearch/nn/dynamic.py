@@ -1,17 +1,18 @@
 """Convolutions whose kernel is computed for every picture (DyNet, Zhang et al. 2020, arXiv 2004.10694; softmax: Chen et al. 2020).
 
-The kernel of output channel t is Σᵢ ηₜⁱ·wₜⁱ over its experts wₜⁱ. By linearity Σᵢ ηₜⁱ·(wₜⁱ ⊗ x) is the same: kernels can be fused,
-or feature maps. Fusing kernels costs one convolution, whatever the number of experts, and for a batch one convolution in groups, a
-group for each picture. A training step of a layer of 16 channels and 4 experts took 3.9 ms that way, 12 fusing features as published, 2.3
-without experts (16 patches of 32×32, bfloat16, one thread), so it is also what trains.
+The kernel of output channel t is Σᵢ ηₜⁱ·wₜⁱ over its experts wₜⁱ, here beside a fixed kernel (`DynamicConv`). By linearity
+Σᵢ ηₜⁱ·(wₜⁱ ⊗ x) is the same: kernels can be fused, or feature maps. Fusing kernels costs one convolution, whatever the number of
+experts, and for a batch one convolution in groups, a group for each picture. A training step of a layer of 16 channels and 4 experts
+took 3.9 ms that way, 12 fusing features as published, 2.3 without experts (16 patches of 32×32, bfloat16, one thread), so it is also
+what trains.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,28 +20,39 @@ from torch.nn import functional as F
 
 from pixsearch.nn.build import Network, build, deploy
 from pixsearch.nn.reparam import balance
-from pixsearch.space.chain import MobileGenotype, first_dynamic, frozen
+from pixsearch.registry import SPACES
+from pixsearch.space.cost import Conv
 
 Fusion = Literal["kernels", "features"]
 
 HOTTEST = 30.0  # temperature of a softmax at the start of a training
+FAINT = 0.3  # how loud experts start beside the fixed kernel
 LOUDER = 10.0  # than the means are what the predictor sees: photos' means differ by hundredths
 COOLED = 0.1  # share of a training at which it has fallen to 1, in a straight line
 
 
 class DynamicConv(nn.Module):
-    """A convolution with zero padding to the same size whose kernel is fused of `experts`; `fuses` says what is fused.
+    """A convolution with zero padding to the same size whose kernel is w⁰ + Σᵢ (ηᵢ − c)·wᵢ over its `experts`; `fuses` says what is fused.
 
-    `weight` is (outputs·experts, inputs, k, k), an output channel's experts side by side; a depthwise one has one input. `fuses` changes
-    nothing but rounding.
+    c is where coefficients begin: ½ for a sigmoid, one in `experts` for a softmax. So an untrained layer is the plain convolution with
+    the kernel w⁰, and learns about as fast as that does (benchmarks/README.md). With c·Σ wᵢ taken out of w⁰ it is DyNet's sum beside one
+    fixed kernel.
+
+    `fixed` is w⁰, `weights` are the experts, all (outputs, inputs, k, k), of a depthwise one with 1 for inputs. They are tensors of their
+    own, as an optimizer that looks at a kernel as one matrix is to see. `fuses` changes nothing but rounding.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, experts: int, *, depthwise: bool = False, bias: bool = True) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, experts: int, attention: str, *, depthwise: bool = False, bias: bool = True
+    ) -> None:
         super().__init__()
         self.inputs, self.outputs, self.kernel, self.experts = inputs, outputs, kernel, experts
         self.groups = inputs if depthwise else 1
+        self.centre = 0.5 if attention == "sigmoid" else 1 / experts
         self.fuses: Fusion = "kernels"
-        self.weight = nn.Parameter(torch.empty(outputs * experts, inputs // self.groups, kernel, kernel))
+        shape = outputs, inputs // self.groups, kernel, kernel
+        self.fixed = nn.Parameter(torch.empty(shape))
+        self.weights = nn.ParameterList(nn.Parameter(torch.empty(shape)) for _ in range(experts))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
 
     def forward(self, x: Tensor, shares: Tensor) -> Tensor:
@@ -49,56 +61,61 @@ class DynamicConv(nn.Module):
 
     def fused(self, shares: Tensor) -> Tensor:
         """The kernels (N, outputs, inputs or 1, k, k) with the coefficients `shares`."""
-        experts = self.weight.reshape(self.outputs, self.experts, -1)
-        kernels = torch.bmm(shares.transpose(0, 1), experts).transpose(0, 1)
-        return kernels.reshape(len(shares), self.outputs, *self.weight.shape[1:])
+        kernels = torch.bmm((shares - self.centre).transpose(0, 1), self._side_by_side()).transpose(0, 1)
+        return kernels.reshape(len(shares), *self.fixed.shape) + self.fixed
 
     def _by_kernels(self, x: Tensor, shares: Tensor) -> Tensor:
         if len(shares) == 1:  # without transpositions, which an export would keep
-            experts = self.weight.reshape(self.outputs, self.experts, -1)
-            kernel = torch.bmm(shares.view(self.outputs, 1, self.experts), experts).view(self.outputs, *self.weight.shape[1:])
-            return F.conv2d(x, kernel, self.bias, padding=self.kernel // 2, groups=self.groups)
+            moved = torch.bmm((shares - self.centre).view(self.outputs, 1, self.experts), self._side_by_side()).view(self.fixed.shape)
+            return F.conv2d(x, moved + self.fixed, self.bias, padding=self.kernel // 2, groups=self.groups)
         side_by_side, kernels = x.reshape(1, -1, *x.shape[2:]), self.fused(shares).flatten(0, 1)
         out = F.conv2d(side_by_side, kernels, padding=self.kernel // 2, groups=len(x) * self.groups)
         out = out.view(len(x), self.outputs, *out.shape[2:])
         return out if self.bias is None else out + self.bias[:, None, None]
 
     def _by_features(self, x: Tensor, shares: Tensor) -> Tensor:
-        maps = F.conv2d(x, self.weight, padding=self.kernel // 2, groups=self.groups)
+        plain = F.conv2d(x, self.fixed, self.bias, padding=self.kernel // 2, groups=self.groups)
+        experts = self._side_by_side().view(self.outputs * self.experts, *self.fixed.shape[1:])
+        maps = F.conv2d(x, experts, padding=self.kernel // 2, groups=self.groups)
         maps = maps.view(len(x), self.outputs, self.experts, *maps.shape[2:])
-        out = (maps * shares[..., None, None]).sum(2)
-        return out if self.bias is None else out + self.bias[:, None, None]
+        return plain + (maps * (shares - self.centre)[..., None, None]).sum(2)
+
+    def _side_by_side(self) -> Tensor:
+        """The experts as (outputs, experts, inputs·k²)."""
+        return torch.stack([weight.flatten(1) for weight in self.weights], 1)
 
     @torch.no_grad()
-    def start(self, scale: float, attention: str, *, blind: bool = False) -> None:
-        """Draw experts so that the fused kernel makes the output `scale` times as large as the input; `blind`: and sums to zero.
-
-        It is a sum of independent experts with equal coefficients, half each by sigmoid and all of one by softmax.
-        """
-        share = 0.5 if attention == "sigmoid" else 1 / self.experts
-        nn.init.normal_(self.weight, std=scale / math.sqrt(self.weight[0].numel()) / (share * math.sqrt(self.experts)))
-        if blind:
-            balance(self.weight)
+    def start(self, scale: float, *, blind: bool = False) -> None:
+        """Draw w⁰ so that the output is `scale` times as large as the input, and fainter experts; `blind`: kernels sum to zero."""
+        spread = scale / math.sqrt(self.fixed[0].numel())
+        for kernels in (self.fixed, *self.weights):
+            nn.init.normal_(kernels, std=spread if kernels is self.fixed else FAINT * spread)
+            if blind:
+                balance(kernels)
 
 
 class Blended(nn.Module):
-    """What equals a `DynamicConv` with no kernel computed: a plain convolution for each expert, blended by the coefficients."""
+    """What equals a `DynamicConv` with no kernel computed: a plain convolution for w⁰ and each expert, blended by the coefficients."""
 
     def __init__(self, conv: DynamicConv) -> None:
         super().__init__()
-        weights = conv.weight.detach().view(conv.outputs, conv.experts, *conv.weight.shape[1:]).unbind(1)
-        self.experts = nn.ModuleList(
-            nn.Conv2d(conv.inputs, conv.outputs, conv.kernel, padding=conv.kernel // 2, groups=conv.groups, bias=False) for _ in weights
-        )
-        for expert, weight in zip(self.experts, weights, strict=True):
-            expert.weight = nn.Parameter(weight.clone())
-        self.bias = None if conv.bias is None else nn.Parameter(conv.bias.detach().clone())
+        self.centre = conv.centre
+        self.fixed = self._plain(conv, conv.fixed, conv.bias)
+        self.experts = nn.ModuleList(self._plain(conv, weight, None) for weight in conv.weights)
+
+    @staticmethod
+    def _plain(conv: DynamicConv, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
+        plain = nn.Conv2d(conv.inputs, conv.outputs, conv.kernel, padding=conv.kernel // 2, groups=conv.groups, bias=bias is not None)
+        plain.weight = nn.Parameter(weight.detach().clone())
+        plain.bias = None if bias is None else nn.Parameter(bias.detach().clone())
+        return plain
 
     def forward(self, x: Tensor, shares: Tensor) -> Tensor:
         """Like `DynamicConv`."""
-        first, *others = (expert(x) * shares[:, :, number, None, None] for number, expert in enumerate(self.experts))
-        out: Tensor = sum(others, first)
-        return out if self.bias is None else out + self.bias[:, None, None]
+        out: Tensor = self.fixed(x)
+        for number, expert in enumerate(self.experts):
+            out = out + expert(x) * (shares[:, :, number, None, None] - self.centre)
+        return out
 
 
 class DynamicSeparable(nn.Module):
@@ -124,6 +141,12 @@ class DynamicLayer(nn.Sequential):
         return out
 
 
+def run_layer(layer: nn.Module, x: Tensor, shares: Iterator[Tensor]) -> Tensor:
+    """What a layer makes of `x`; a dynamic one takes the next of `shares`."""
+    out: Tensor = layer(x, next(shares)) if isinstance(layer, DynamicLayer) else layer(x)
+    return out
+
+
 @dataclass(frozen=True)
 class Asks:
     """What a layer needs of the predictor: coefficients of so many `experts` for each of `channels`."""
@@ -134,7 +157,7 @@ class Asks:
 
 
 class Predictor(nn.Module):
-    """The coefficients of all dynamic layers of a chain, from what enters the first: attention(linear(`LOUDER`·mean over pixels)).
+    """The coefficients of all dynamic layers of a network, from what enters the first: attention(linear(`LOUDER`·mean over pixels)).
 
     The mean is taken over the whole picture. Where only a part of it is at hand, `statistics` holds what was taken of the whole
     before. `temperature` divides what a softmax sees; it is 1 but while `cool` lets it fall.
@@ -168,9 +191,26 @@ class Predictor(nn.Module):
 
     @torch.no_grad()
     def start(self) -> None:
-        """Nothing differs from picture to picture much at first."""
-        nn.init.normal_(self.linear.weight, std=1 / math.sqrt(self.linear.in_features))
+        """Nothing differs from picture to picture at first: the network begins as a static one."""
+        nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
+
+
+class Adaptive(Protocol):
+    """The body of a network with dynamic layers."""
+
+    def entering(self, x: Tensor) -> Tensor:
+        """What the predictor sees, (N, C, h, w), for the network's input (N, …, H, W)."""
+        ...
+
+
+def build_predictor(inputs: int, convs: Sequence[Conv], attentions: Sequence[str]) -> Predictor | None:
+    """The predictor that sees `inputs` channels for these dynamic convolutions, freshly drawn; None when there are none."""
+    if not convs:
+        return None
+    predictor = Predictor(inputs, [Asks(conv.outputs, conv.experts, attention) for conv, attention in zip(convs, attentions, strict=True)])
+    predictor.start()
+    return predictor
 
 
 def mean(x: Tensor) -> Tensor:
@@ -180,19 +220,19 @@ def mean(x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def freeze(network: Network, coefficients: Sequence[Tensor]) -> Network:
-    """The static network, in its deploy form, that a dynamic chain is with `coefficients` (channels, experts) for each dynamic layer.
+    """The static network, in its deploy form, that a dynamic one is with `coefficients` (channels, experts) for each dynamic layer.
 
     One that is static already is only put into its deploy form.
     """
-    old, given, genotype = deploy(network), iter(coefficients), network.genotype
-    if not isinstance(genotype, MobileGenotype) or first_dynamic(genotype) is None:
+    old, given = deploy(network), iter(coefficients)
+    if not predictors(network):
         return old
-    new = build(frozen(genotype), network.signature)
-    tensors = {name: value for name, value in old.body.state_dict().items() if not name.startswith("predictor.")}
+    new = build(SPACES.load(network.genotype.space)(network.signature).frozen(network.genotype), network.signature)
+    new_names, tensors = new.body.state_dict().keys(), old.body.state_dict()
     for name, module in old.body.named_modules():
         if isinstance(module, DynamicConv):
             tensors[f"{name}.weight"] = module.fused(next(given)[None])[0]
-    new.body.load_state_dict(tensors)
+    new.body.load_state_dict({name: tensors[name] for name in new_names})
     return new.to(next(old.parameters()).device).train(network.training)
 
 
@@ -207,7 +247,7 @@ def blended(network: Network) -> Network:
 
 
 def predictors(network: nn.Module) -> list[Predictor]:
-    """The predictors within a network: one in a dynamic chain, none elsewhere."""
+    """The predictors within a network: one in a dynamic network, none in others."""
     return [module for module in network.modules() if isinstance(module, Predictor)]
 
 

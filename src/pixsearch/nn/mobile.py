@@ -5,12 +5,12 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pixsearch.nn.body import Body, check_skip
-from pixsearch.nn.dynamic import Asks, DynamicLayer, Predictor
+from pixsearch.nn.dynamic import build_predictor, run_layer
 from pixsearch.nn.ops import build_layer
 from pixsearch.nn.reparam import Branches
 from pixsearch.signature import Signature
 from pixsearch.space.chain import DYNAMIC, MobileGenotype, first_dynamic, input_widths
-from pixsearch.space.cost import convolutions, tail
+from pixsearch.space.cost import chain, tail
 
 
 class Chain(Body):
@@ -24,7 +24,9 @@ class Chain(Body):
         super().__init__(layers, tail(genotype, signature), genotype, signature, branches)
         first = first_dynamic(genotype)
         self.static = len(self.layers) if first is None else first
-        self.predictor = build_predictor(genotype, signature)
+        convs = [conv for conv in chain(genotype, signature) if conv.experts]
+        attentions = [layer.attention for layer in genotype.layers if layer.op in DYNAMIC]
+        self.predictor = build_predictor(input_widths(genotype, signature)[self.static], convs, attentions)
 
     def features(self, folded: Tensor) -> Tensor:
         """What the tail sees: (N, width, H, W), at a share of the size behind a space-to-depth head."""
@@ -33,27 +35,18 @@ class Chain(Body):
             return out
         shares = iter(self.predictor(out))
         for layer in self.layers[self.static :]:
-            out = layer(out, next(shares)) if isinstance(layer, DynamicLayer) else layer(out)
+            out = run_layer(layer, out, shares)
         return out
+
+    def entering(self, x: Tensor) -> Tensor:
+        """What the predictor sees, for the network's input."""
+        return self.stem(self.head(x))
 
     def stem(self, folded: Tensor) -> Tensor:
         """What the predictor sees: the output of the layers before the first dynamic one; of a static chain that of all."""
         for layer in self.layers[: self.static]:
             folded = layer(folded)
         return folded
-
-
-def build_predictor(genotype: MobileGenotype, signature: Signature) -> Predictor | None:
-    """The coefficient predictor of a chain, freshly drawn; None for a static one."""
-    first, widths = first_dynamic(genotype), input_widths(genotype, signature)
-    if first is None:
-        return None
-    convs = [convolutions(layer, inputs)[0] for layer, inputs in zip(genotype.layers, widths, strict=False) if layer.op in DYNAMIC]
-    attentions = [layer.attention for layer in genotype.layers if layer.op in DYNAMIC]
-    asked = [Asks(conv.outputs, conv.experts, attention) for conv, attention in zip(convs, attentions, strict=True)]
-    predictor = Predictor(widths[first], asked)
-    predictor.start()
-    return predictor
 
 
 def build_mobile(genotype: MobileGenotype, signature: Signature, branches: Branches) -> Chain:

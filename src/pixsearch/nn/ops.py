@@ -96,13 +96,13 @@ def build_dynamic(layer: Layer, inputs: int, branches: Branches, *, first: bool)
     """The same for an operator whose kernel is computed; experts have no branches, being sums already."""
     static = DYNAMIC[layer.op]
     if static in SEPARABLES:
-        depthwise = DynamicConv(inputs, inputs, SEPARABLES[static], layer.experts, depthwise=True, bias=False)
-        depthwise.start(1.0, layer.attention)
+        depthwise = DynamicConv(inputs, inputs, SEPARABLES[static], layer.experts, layer.attention, depthwise=True, bias=False)
+        depthwise.start(1.0)
         pointwise = convolution(inputs, layer.width, 1, branches)
         start(pointwise, gain(layer.act))
         return DynamicLayer(DynamicSeparable(depthwise, pointwise), activation(layer.act, layer.width))
-    dense = DynamicConv(inputs, layer.width, CONVS[static], layer.experts)
-    dense.start(gain(layer.act) * (LOUDER if first else 1), layer.attention, blind=first)
+    dense = DynamicConv(inputs, layer.width, CONVS[static], layer.experts, layer.attention)
+    dense.start(gain(layer.act) * (LOUDER if first else 1), blind=first)
     return DynamicLayer(dense, activation(layer.act, layer.width))
 
 

@@ -116,9 +116,9 @@ def magnitude(network: Network) -> dict[Group, Tensor]:
 
 
 def _sums(conv: nn.Module) -> Tensor:
-    """The sum of absolute weights of each output channel; of a dynamic kernel that of all its experts."""
-    weight = conv.get_parameter("weight").detach()
-    return weight.abs().reshape(conv.outputs if isinstance(conv, DynamicConv) else len(weight), -1).sum(1)
+    """The sum of absolute weights of each output channel; of a dynamic kernel that of all its experts and the fixed one."""
+    kernels = [conv.fixed, *conv.weights] if isinstance(conv, DynamicConv) else [conv.get_parameter("weight")]
+    return torch.stack([kernel.detach().abs().flatten(1).sum(1) for kernel in kernels]).sum(0)
 
 
 def by_place(genotype: MobileGenotype, kept: Mapping[Group, Sequence[int]]) -> dict[Place, list[int]]:

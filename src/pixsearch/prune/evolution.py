@@ -16,6 +16,7 @@ from pixsearch.search.bounds import closed_form, infeasible
 from pixsearch.search.deaths import Witness
 from pixsearch.search.engine import Budget, Engine
 from pixsearch.search.executors.inprocess import InProcess
+from pixsearch.search.latency import telling
 from pixsearch.search.objectives import Objective, violation
 from pixsearch.search.record import Record
 from pixsearch.search.rungs import Rungs
@@ -54,7 +55,8 @@ class Evolution:
             if record.first("evolution") is None:
                 texts = [str(objective) for objective in self.objectives]
                 record.note("evolution", objectives=texts, shares=list(self.cuts.shares), fidelity=REFITTED, population=self.population)
-            judged = self._engine(record, budget).run()
+            with telling(self.stage.note):
+                judged = self._engine(record, budget).run()
         self._write_front(judged)
         return {share: self._best(judged, share) for share in self.cuts.shares}
 

@@ -54,8 +54,9 @@ def _dynamic_slices(old: Network, genotype: MobileGenotype, kept: Kept) -> dict[
         assert isinstance(conv, DynamicConv)
         outputs = entering[number] if depthwise else entering[number + 1]
         experts = [channel * conv.experts + expert for channel in outputs for expert in range(conv.experts)]
-        weight = tensors[f"{name}.weight"][experts]
-        sliced[f"{name}.weight"] = weight if depthwise else weight[:, entering[number]]
+        for part in ("fixed", *(f"weights.{expert}" for expert in range(conv.experts))):
+            kernels = tensors[f"{name}.{part}"][outputs]
+            sliced[f"{name}.{part}"] = kernels if depthwise else kernels[:, entering[number]]
         rows += [begin + row for row in experts]
         begin += conv.outputs * conv.experts
     linear = "predictor.linear"

@@ -70,6 +70,19 @@ class Sustained:
 
 
 @dataclass(frozen=True)
+class Tuned:
+    """What was found to be the fastest session options at one thread count: by which share of the default's time, with its interval."""
+
+    threads: int
+    size: str
+    options: Mapping[str, str]
+    default_ms: float
+    best_ms: float
+    gain: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Row:
     """One line of the bench table: a model or the trivial baseline, which costs nothing that is counted.
 
@@ -98,6 +111,7 @@ class Row:
     latency: tuple[Latency, ...]
     drift: Drift | None
     sustained: Sustained | None
+    tuned: tuple[Tuned, ...]
 
 
 @dataclass(frozen=True)
@@ -227,6 +241,7 @@ def _row(row: Mapping[str, Any]) -> Row:
         latency=tuple(_latency(item) for item in row.get("latency") or ()),
         drift=_drift(row["on_target"]) if row.get("on_target") else None,
         sustained=_sustained(row["sustained"]) if row.get("sustained") else None,
+        tuned=tuple(_tuned(item) for item in row.get("tuned") or ()),
     )
 
 
@@ -238,6 +253,13 @@ def _drift(data: Mapping[str, Any]) -> Drift:
 def _sustained(data: Mapping[str, Any]) -> Sustained:
     curve = tuple((float(second), float(ms)) for second, ms in data["curve"])
     return Sustained(float(data["seconds"]), float(data["slowdown"]), curve)
+
+
+def _tuned(item: Mapping[str, Any]) -> Tuned:
+    options = {str(name): str(value) for name, value in item["options"].items()}
+    low, high = map(float, item["interval"])
+    times = (float(item["default_ms"]), float(item["best_ms"]), float(item["gain"]))
+    return Tuned(int(item["threads"]), str(item["size"]), options, *times, (low, high))
 
 
 def _latency(item: Mapping[str, Any]) -> Latency:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import onnx
+from onnx import helper, numpy_helper
 
 from pixsearch.bench.measure import measure_latency
 from pixsearch.bench.modelled.costs import CostTable
@@ -17,6 +21,7 @@ from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.targets.arm64 import Arm64Target
 from pixsearch.bench.targets.base import Target, open_target
 from pixsearch.card import ModelCard
+from pixsearch.data.progress import Note, silent
 from pixsearch.export.graph import Graph
 from pixsearch.export.onnx import export_float, read_model
 from pixsearch.export.ranges import Range
@@ -32,6 +37,19 @@ Write = Callable[[Path], Path]
 
 _NOMINAL = {"Relu": (0.0, 1.0), "Clip": (0.0, 1.0)}
 _SPAN = (-1.0, 0.9)
+
+
+_listeners: list[Note] = [silent]
+
+
+@contextmanager
+def telling(note: Note) -> Iterator[None]:
+    """While it lasts, `note` hears how the table of operators' costs is filled in this process."""
+    _listeners.append(note)
+    try:
+        yield
+    finally:
+        _listeners.pop()
 
 
 def require_targets(objectives: Iterable[Objective]) -> None:
@@ -60,6 +78,7 @@ def latency_of(network: Network, card: ModelCard, spec: LatencySpec, write: Writ
 def price(network: Network, card: ModelCard, spec: LatencySpec) -> Estimate:
     """The estimate for the deploy form `network` on a modelled target, with what it rests on; `UnpricedError` where there is none."""
     table = _table(spec.target)
+    table.note = _listeners[-1]
     try:
         return estimate(graph_of(network, card, spec.precision), card.with_(precision=spec.precision), spec, table)
     finally:
@@ -67,12 +86,30 @@ def price(network: Network, card: ModelCard, spec: LatencySpec) -> Estimate:
 
 
 def graph_of(network: Network, card: ModelCard, precision: str) -> onnx.ModelProto:
-    """The graph that export would write, `float` or `int8` in the default scheme; ranges are nominal, for they cost nothing."""
+    """The graph that export would write, `float` or `int8` in the default scheme; ranges and steps are nominal, for they cost nothing."""
     model = sketch(network) or _exported(network, card)
     subpixels_first(model)
     if precision == "float":
         return model
-    return insert_steps(model, _nominal_ranges(model), choose_scheme(card, None), float_part(model))
+    scheme = choose_scheme(card, None)
+    rounded = insert_steps(model, _nominal_ranges(model), replace(scheme, per_channel=False), float_part(model))
+    return _by_channel(rounded) if scheme.per_channel else rounded
+
+
+def _by_channel(model: onnx.ModelProto) -> onnx.ModelProto:
+    """`model` with a step for each channel of its weights and biases, all alike: taking real ones is most of what quantization takes."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    readers = {name: node.op_type for node in model.graph.node for name in node.input}
+    for node in model.graph.node:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in constants:
+            continue
+        dims = constants[node.input[0]].dims
+        axis = 1 if len(dims) > 1 and readers.get(node.output[0]) == "ConvTranspose" else 0
+        node.attribute.append(helper.make_attribute("axis", axis))
+        for name in node.input[1:]:
+            step = numpy_helper.to_array(constants[name])
+            constants[name].CopyFrom(numpy_helper.from_array(np.full(dims[axis], step.flat[0], step.dtype), name))
+    return model
 
 
 def _exported(network: Network, card: ModelCard) -> onnx.ModelProto:

@@ -25,7 +25,7 @@ from pixsearch.search.deaths import Witness
 from pixsearch.search.engine import Budget, Engine
 from pixsearch.search.evaluators.standalone import StandaloneTraining, proxy_settings, quality_figures
 from pixsearch.search.evaluators.supernet import SharedTraining, shared_plan
-from pixsearch.search.latency import require_targets
+from pixsearch.search.latency import require_targets, telling
 from pixsearch.search.objectives import Objective
 from pixsearch.search.prices import warn_of_prices
 from pixsearch.search.record import Clock, Record
@@ -139,7 +139,8 @@ def _run(search: _Search, data: Data) -> dict[str, Any]:
             on_generation=on_generation,
             how_to_go_on=how_to_go_on(search),
         )
-        judged = engine.run()
+        with telling(search.record.note):
+            judged = engine.run()
     front = _finish(search, engine.tries, judged, baseline, reference)
     if isinstance(evaluator, SharedTraining):
         evaluator.keep(search.stage.path / WEIGHTS)

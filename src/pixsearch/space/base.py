@@ -126,6 +126,14 @@ class Space(ABC, Generic[G]):
         del genotype
         return self.signature
 
+    def frozen(self, genotype: G) -> G:
+        """The static member that one with dynamic layers is with its coefficients fixed; a static one is its own."""
+        return genotype
+
+    def blended_macs_720p(self, genotype: G) -> float:
+        """`macs_720p` when dynamic layers run all their experts and blend what they give, predictor included."""
+        return self.macs_720p(genotype)
+
     def price(self, genotype: G) -> tuple[float, int]:
         """What makes a member cheap: multiply-adds a pixel, then parameters."""
         return self.macs_per_pixel(genotype), self.params(genotype)

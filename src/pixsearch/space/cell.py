@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pixsearch.space import dag_cost, dag_vary
-from pixsearch.space.base import BYTES, SteppedSpace
-from pixsearch.space.chain import ACTS, SKIPS
-from pixsearch.space.dag import MAX_NODES, CellGenotype, Edge, canonical, describe_cell, parse_cell
+from pixsearch.space.base import BYTES, FRAME, SteppedSpace
+from pixsearch.space.chain import ACTS, ATTENTIONS, EXPERTS, SKIPS
+from pixsearch.space.cost import Conv, blending, macs_per_picture
+from pixsearch.space.dag import ALL_OPS, MAX_NODES, CellGenotype, Edge, canonical, describe_cell, frozen, parse_cell
 from pixsearch.space.dag_count import count_cells
 
-__all__ = ["CellGenotype", "CellSpace", "Edge"]
+__all__ = ["CellGenotype", "CellSpace", "DynamicCellSpace", "Edge"]
 
 
 class CellSpace(SteppedSpace[CellGenotype]):
@@ -26,7 +27,7 @@ class CellSpace(SteppedSpace[CellGenotype]):
         """A random member; see `dag_vary.draw` for how likely which."""
         while not (genotype := self._canonical(dag_vary.draw(rng, self.limits))).nodes:
             pass
-        return genotype
+        return dag_vary.with_experts(genotype, rng)
 
     def vary(self, genotype: CellGenotype, rng: np.random.Generator) -> CellGenotype:
         """One mutation."""
@@ -59,14 +60,28 @@ class CellSpace(SteppedSpace[CellGenotype]):
         """How many genotypes lie within `limits`, each network counted once."""
         skips = 1 if self.signature.scale == 1 else len(SKIPS)
         low, high = self.limits.cells
-        return count_cells() * (high - low + 1) * len(self.limits.widths) * len(ACTS) * skips
+        static = count_cells()
+        dynamic = (count_cells(self.limits.ops) - static) * len(EXPERTS) * len(ATTENTIONS)
+        return (static + dynamic) * (high - low + 1) * len(self.limits.widths) * len(ACTS) * skips
 
     def macs_per_pixel(self, genotype: CellGenotype) -> float:
         """Counted multiply-adds an output pixel; a bicubic global skip counts too."""
         return dag_cost.macs_per_input_pixel(genotype, self.signature) / self.signature.scale**2
 
+    def macs_per_picture(self, genotype: CellGenotype) -> int:
+        """Multiply-adds of the coefficients and of the fusion of kernels, where there are dynamic operators."""
+        return macs_per_picture(self._convolutions(genotype), dag_cost.predictor(genotype, self.signature))
+
+    def frozen(self, genotype: CellGenotype) -> CellGenotype:
+        """The cell of the static operators."""
+        return frozen(genotype)
+
+    def blended_macs_720p(self, genotype: CellGenotype) -> float:
+        """Experts times multiply-adds of dynamic operators."""
+        return self.macs_720p(genotype) + blending(self._convolutions(genotype), FRAME[0] * FRAME[1] / self.signature.scale**2)
+
     def params(self, genotype: CellGenotype) -> int:
-        """Trained values: weights, biases and slopes."""
+        """Trained values: weights of all experts, biases, slopes and the predictor."""
         return dag_cost.params(genotype, self.signature)
 
     def memory_bytes(self, genotype: CellGenotype) -> int:
@@ -98,6 +113,9 @@ class CellSpace(SteppedSpace[CellGenotype]):
         cells, width = end(self.limits.cells), end(self.limits.widths)
         return [self._canonical(CellGenotype(nodes, cells, width, act, skip)) for skip in SKIPS]
 
+    def _convolutions(self, genotype: CellGenotype) -> list[Conv]:
+        return list(dag_cost.all_convolutions(genotype, self.signature))
+
     def _member(self, child: CellGenotype, instead: CellGenotype) -> CellGenotype:
         """The child, canonical, or `instead` when its cell computes nothing."""
         written = self._canonical(child)
@@ -105,3 +123,9 @@ class CellSpace(SteppedSpace[CellGenotype]):
 
     def _canonical(self, genotype: CellGenotype) -> CellGenotype:
         return canonical(genotype, self.signature)
+
+
+class DynamicCellSpace(CellSpace):
+    """The same with dynamic operators among those that a search draws; what it finds are genotypes of `cell`."""
+
+    limits: ClassVar[dag_vary.Limits] = dag_vary.Limits(ops=ALL_OPS)

@@ -36,9 +36,9 @@ class Layer:
     activation) and a 1×1 to `width`; `ib3` an inverted bottleneck (Sandler et al. 2018): 1×1 to `hidden`, activation,
     depthwise 3×3, activation, linear 1×1 to `width`, plus its input when `residual`. `skip` computes nothing.
 
-    `dynconv3` is a conv3, `dyndw3` a dw3, whose 3×3 kernel is computed for every picture: of each output channel the sum of `experts`
-    kernels, weighted by coefficients that are a `sigmoid`, or a `softmax` over the experts, of what the chain's predictor gives
-    (DyNet, Zhang et al. 2020, arXiv 2004.10694; softmax: Chen et al. 2020). The bias and a dw3's 1×1 are fixed.
+    `dynconv3` is a conv3, `dyndw3` a dw3, whose 3×3 kernel is computed for every picture: of each output channel a fixed kernel and
+    the sum of `experts` kernels, weighted by coefficients that are a `sigmoid`, or a `softmax` over the experts, of what the chain's
+    predictor gives (DyNet, Zhang et al. 2020, arXiv 2004.10694; softmax: Chen et al. 2020). The bias and a dw3's 1×1 are fixed.
     """
 
     op: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pixsearch.signature import Signature
@@ -17,7 +17,7 @@ class Conv:
 
     `uses` is how often it is applied for each input pixel: a quarter or a sixteenth behind a space-to-depth head, several times
     where weights are shared.
-    With `experts` its kernel is the weighted sum of so many, fused once a picture.
+    With `experts` its kernel is a fixed one plus the weighted sum of so many, fused once a picture.
     """
 
     inputs: int
@@ -43,7 +43,7 @@ class Conv:
     @property
     def params(self) -> int:
         """Trained values."""
-        return self.weights * max(self.experts, 1) + self.act + (self.outputs if self.bias else 0)
+        return self.weights * (self.experts + 1) + self.act + (self.outputs if self.bias else 0)
 
     @property
     def fusion(self) -> int:
@@ -104,23 +104,23 @@ def chain(genotype: MobileGenotype, signature: Signature) -> Iterator[Conv]:
 def predictor(genotype: MobileGenotype, signature: Signature) -> Predictor | None:
     """What predicts the coefficients, one for each expert of each output channel; None in a static chain."""
     place = first_dynamic(genotype)
-    if place is None:
-        return None
-    coefficients = sum(conv.outputs * conv.experts for conv in chain(genotype, signature))
-    return Predictor(input_widths(genotype, signature)[place], coefficients)
+    return None if place is None else predictor_of(chain(genotype, signature), input_widths(genotype, signature)[place])
 
 
-def macs_per_picture(genotype: MobileGenotype, signature: Signature) -> int:
+def predictor_of(convs: Iterable[Conv], inputs: int) -> Predictor | None:
+    """What predicts the coefficients of a network of these convolutions from `inputs` channels; None where all are static."""
+    coefficients = sum(conv.outputs * conv.experts for conv in convs)
+    return Predictor(inputs, coefficients) if coefficients else None
+
+
+def macs_per_picture(convs: Sequence[Conv], predicted: Predictor | None) -> int:
     """Multiply-adds that do not depend on the picture's size: coefficients and the fusion of kernels."""
-    predicted = predictor(genotype, signature)
-    return 0 if predicted is None else predicted.macs + sum(conv.fusion for conv in chain(genotype, signature))
+    return sum(conv.fusion for conv in convs) + (predicted.macs if predicted else 0)
 
 
-def blended_macs(genotype: MobileGenotype, signature: Signature, pixels: float) -> float:
-    """Multiply-adds for `pixels` input pixels when all experts run and what they give is blended, predictor included."""
-    predicted = predictor(genotype, signature)
-    more = sum(conv.weights * (conv.experts - 1) for conv in chain(genotype, signature) if conv.experts) / block(genotype) ** 2
-    return (macs_per_input_pixel(genotype, signature) + more) * pixels + (predicted.macs if predicted else 0)
+def blending(convs: Iterable[Conv], pixels: float) -> float:
+    """Multiply-adds that `pixels` input pixels take more when all experts run and what they give is blended, and no kernel is fused."""
+    return sum(conv.macs * conv.experts * pixels - conv.fusion for conv in convs)
 
 
 def macs_per_input_pixel(genotype: MobileGenotype, signature: Signature) -> float:

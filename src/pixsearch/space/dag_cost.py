@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pixsearch.signature import Signature
-from pixsearch.space.chain import SKIP, Layer, first_width
-from pixsearch.space.cost import BICUBIC, Conv, bicubic_side, convolutions, has_bicubic
+from pixsearch.space.chain import DYNAMIC, SKIP, Layer, first_width
+from pixsearch.space.cost import BICUBIC, Conv, Predictor, bicubic_side, convolutions, has_bicubic, predictor_of
 from pixsearch.space.dag import EXPANSION, CellGenotype, loose_ends
-from pixsearch.space.memory import Tape, run_between_ends
+from pixsearch.space.memory import Tape, run_between_ends, run_conv, run_predictor
 
-REACH = {"conv3": 1, "conv5": 2, "dw3": 1, "dw5": 2, "dil3": 2, "ib3": 1, SKIP: 0}
+REACH = {"conv3": 1, "conv5": 2, "dw3": 1, "dw5": 2, "dil3": 2, "ib3": 1, SKIP: 0, "dynconv3": 1, "dyndw3": 1}
 
 
 def layer_of(op: str, genotype: CellGenotype) -> Layer:
     """The layer that an edge with this operator is (`dil3` costs as much as `conv3`)."""
-    return Layer("conv3" if op == "dil3" else op, genotype.width, genotype.act, EXPANSION * genotype.width)
+    width, act = genotype.width, genotype.act
+    if op in DYNAMIC:
+        return Layer(op, width, act, experts=genotype.experts, attention=genotype.attention)
+    return Layer("conv3" if op == "dil3" else op, width, act, EXPANSION * width)
 
 
 def first(genotype: CellGenotype) -> Layer:
@@ -48,9 +51,15 @@ def all_convolutions(genotype: CellGenotype, signature: Signature) -> Iterator[C
     yield tail(genotype, signature)
 
 
+def predictor(genotype: CellGenotype, signature: Signature) -> Predictor | None:
+    """What predicts the coefficients of all cells from what enters the first; None in a static network."""
+    return predictor_of(all_convolutions(genotype, signature), genotype.width)
+
+
 def params(genotype: CellGenotype, signature: Signature) -> int:
-    """Trained values."""
-    return sum(conv.params for conv in all_convolutions(genotype, signature))
+    """Trained values, those of all experts among them."""
+    predicted = predictor(genotype, signature)
+    return sum(conv.params for conv in all_convolutions(genotype, signature)) + (predicted.params if predicted else 0)
 
 
 def macs_per_input_pixel(genotype: CellGenotype, signature: Signature) -> int:
@@ -79,27 +88,29 @@ def peak_values(genotype: CellGenotype, signature: Signature, height: int, width
 
     def body(tape: Tape, folded: int) -> tuple[int, list[int]]:
         current = tape.run([folded], genotype.width * pixels)
+        predicted = predictor(genotype, signature)
+        coefficients = [] if predicted is None else [run_predictor(tape, predicted, current)]
         for _ in range(genotype.cells):
-            current = _run_cell(tape, genotype, current, pixels)
+            current = _run_cell(tape, genotype, current, coefficients, pixels)
         return tape.run([current], tail(genotype, signature).outputs * pixels), []
 
     return run_between_ends(genotype, signature, height, width, body)
 
 
-def _run_cell(tape: Tape, genotype: CellGenotype, source: int, pixels: int) -> int:
+def _run_cell(tape: Tape, genotype: CellGenotype, source: int, coefficients: list[int], pixels: int) -> int:
     values = [source]
     for node in genotype.nodes:
-        made = [_run_edge(tape, edge.op, genotype, values[edge.source], pixels) for edge in node]
+        made = [_run_edge(tape, edge.op, genotype, values[edge.source], coefficients, pixels) for edge in node]
         values.append(_run_sum(tape, made, [edge.op for edge in node]))
     loose = [values[number + 1] for number in loose_ends(genotype.nodes)]
     joined = tape.run(loose, sum(tape.sizes[one] for one in loose)) if len(loose) > 1 else loose[0]
     return tape.run_in_place([source, tape.run([joined], genotype.width * pixels)])
 
 
-def _run_edge(tape: Tape, op: str, genotype: CellGenotype, source: int, pixels: int) -> int:
+def _run_edge(tape: Tape, op: str, genotype: CellGenotype, source: int, coefficients: list[int], pixels: int) -> int:
     current = source
     for conv in edge_convolutions(op, genotype):
-        current = tape.run([current], conv.outputs * pixels)
+        current = run_conv(tape, conv, current, coefficients, pixels)
     return current
 
 

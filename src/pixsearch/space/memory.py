@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pixsearch.signature import Signature
 from pixsearch.space.chain import Ends, Layer, MobileGenotype, block, first_dynamic, folded_width, input_widths, nearest_sources
-from pixsearch.space.cost import BICUBIC, convolutions, has_bicubic, predictor, tail
+from pixsearch.space.cost import BICUBIC, Conv, Predictor, convolutions, has_bicubic, predictor, tail
 
 
 @dataclass
@@ -60,10 +60,11 @@ def peak_values(genotype: MobileGenotype, signature: Signature, height: int, wid
     def body(tape: Tape, folded: int) -> tuple[int, list[int]]:
         states = [tape.run([], port.channels * pixels) for port in signature.state]
         current = tape.run([folded, *states], input_widths(genotype, signature)[0] * pixels) if states else folded
-        coefficients, first = None, first_dynamic(genotype)
+        coefficients: list[int] = []
+        predicted, first = predictor(genotype, signature), first_dynamic(genotype)
         for place, (layer, inputs) in enumerate(zip(genotype.layers, input_widths(genotype, signature), strict=False)):
-            if place == first:
-                coefficients = _run_predictor(tape, genotype, signature, current)
+            if predicted is not None and place == first:
+                coefficients = [run_predictor(tape, predicted, current)]
             current = _run_layer(tape, layer, inputs, current, coefficients, pixels)
         following = [tape.run([current], tape.sizes[state]) for state in states]
         return tape.run([current], tail(genotype, signature).outputs * pixels), following
@@ -99,18 +100,21 @@ def run_between_ends(genotype: Ends, signature: Signature, height: int, width: i
     return tape.peak()
 
 
-def _run_predictor(tape: Tape, genotype: MobileGenotype, signature: Signature, source: int) -> int:
+def run_predictor(tape: Tape, predicted: Predictor, source: int) -> int:
     """The means of all channels, and the coefficients."""
-    predicted = predictor(genotype, signature)
-    assert predicted is not None
     return tape.run([tape.run([source], predicted.inputs)], predicted.outputs)
 
 
-def _run_layer(tape: Tape, layer: Layer, inputs: int, source: int, coefficients: int | None, pixels: int) -> int:
+def run_conv(tape: Tape, conv: Conv, source: int, coefficients: list[int], pixels: int) -> int:
+    """A convolution of `pixels`, its kernel before it where that is computed from the `coefficients`."""
+    kernel = [tape.run(coefficients, conv.weights)] if conv.experts else []
+    return tape.run([source, *kernel], conv.outputs * pixels)
+
+
+def _run_layer(tape: Tape, layer: Layer, inputs: int, source: int, coefficients: list[int], pixels: int) -> int:
     current = source
     for conv in convolutions(layer, inputs):
-        kernel = [] if not conv.experts or coefficients is None else [tape.run([coefficients], conv.weights)]
-        current = tape.run([current, *kernel], conv.outputs * pixels)
+        current = run_conv(tape, conv, current, coefficients, pixels)
     return tape.run_in_place([source, current]) if layer.residual else current
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pixsearch.space import cost, memory, vary
-from pixsearch.space.base import BYTES, BlockSpace, SteppedSpace
+from pixsearch.space.base import BYTES, FRAME, BlockSpace, SteppedSpace
 from pixsearch.space.chain import (
     ACTS,
     ATTENTIONS,
@@ -24,6 +24,7 @@ from pixsearch.space.chain import (
     canonical,
     describe_chain,
     first_width,
+    frozen,
     parse_chain,
 )
 
@@ -102,7 +103,16 @@ class MobileSpace(SteppedSpace[MobileGenotype], BlockSpace[MobileGenotype]):
 
     def macs_per_picture(self, genotype: MobileGenotype) -> int:
         """Multiply-adds of the coefficients and of the fusion of kernels, where there are dynamic layers."""
-        return cost.macs_per_picture(genotype, self.signature)
+        return cost.macs_per_picture(list(cost.chain(genotype, self.signature)), cost.predictor(genotype, self.signature))
+
+    def frozen(self, genotype: MobileGenotype) -> MobileGenotype:
+        """The chain of the static operators."""
+        return frozen(genotype)
+
+    def blended_macs_720p(self, genotype: MobileGenotype) -> float:
+        """Experts times multiply-adds of dynamic layers."""
+        seen = FRAME[0] * FRAME[1] / (self.signature.scale * block(genotype)) ** 2
+        return self.macs_720p(genotype) + cost.blending(cost.chain(genotype, self.signature), seen)
 
     def params(self, genotype: MobileGenotype) -> int:
         """Trained values: weights of all experts, biases, slopes and the predictor."""

@@ -15,8 +15,7 @@ from torch.nn import functional as F
 from pixsearch.data.cache import PairCache
 from pixsearch.infer.tiles import Span, spans
 from pixsearch.nn.build import Network, deploy
-from pixsearch.nn.dynamic import mean, predictors
-from pixsearch.nn.mobile import Chain
+from pixsearch.nn.dynamic import Adaptive, mean, predictors
 from pixsearch.nn.video import empty_state
 from pixsearch.registry import SPACES
 from pixsearch.tasks.base import Pair, Planes, Scores, Task, beside, task_for
@@ -108,11 +107,11 @@ def run_whole(network: Network, planes: dict[str, Planes]) -> Planes:
 @contextmanager
 def _known_statistics(network: Network, parts: Sequence[Sequence[Tensor]], cuts: Sequence[Span]) -> Iterator[None]:
     """Within it a dynamic network computes its kernels from the whole picture, which comes in `parts`."""
-    found, chain = predictors(network) if len(parts) > 1 else [], cast(Chain, network.body)
+    found, body = predictors(network) if len(parts) > 1 else [], cast(Adaptive, network.body)
     for predictor in found:
         total, rows = torch.zeros(1, predictor.linear.in_features, dtype=torch.float64), 0
         for cut, part in zip(cuts, parts, strict=True):
-            features = chain.stem(chain.head(torch.cat(list(part), dim=1)))
+            features = body.entering(torch.cat(list(part), dim=1))
             per_row = features.shape[2] / (cut.stop - cut.start)
             kept = features[:, :, round((cut.first - cut.start) * per_row) : round((cut.last - cut.start) * per_row)]
             total, rows = total + mean(kept).double().cpu() * kept.shape[2], rows + kept.shape[2]

@@ -14,6 +14,7 @@ from pixsearch.bench.modelled.operators import UnpricedError
 from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.targets.arm64 import Arm64Target
 from pixsearch.bench.targets.base import Repeat
+from pixsearch.data import progress
 from pixsearch.errors import MachineError
 from pixsearch.export.onnx import export_float
 from pixsearch.infer.session import OnnxModel
@@ -46,10 +47,17 @@ def opened(export):
     return onnx.load(export()), OnnxModel.open(export()).card
 
 
-def test_the_sum_is_what_the_whole_network_takes(export, folder):
+def test_the_sum_is_what_the_whole_network_takes(export, folder, monkeypatch):
+    """And filling the table is told, operator by operator; a table that is full tells nothing."""
+    monkeypatch.setattr(progress, "EVERY_S", 0)
     model, card = opened(export)
+    told = []
     with CostTable(Arm64Target("a76"), folder) as table:
+        table.note = lambda kind, **fields: told.append((kind, fields["done"], fields["total"]))
         found = estimate(model, card, SPEC, table)
+        assert told == [("preparing", done + 1, found.emulated) for done in range(found.emulated)]
+        estimate(model, card, SPEC, table)
+        assert len(told) == found.emulated
     assert 3 <= found.emulated <= len(model.graph.node)
     assert sum(found.by_operator.values()) == pytest.approx(found.cycles)
     with Arm64Target("a76").prepare(export(), 1) as prepared:

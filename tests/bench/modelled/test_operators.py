@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from pixsearch.bench.modelled.operators import ArmGraph, UnpricedError
-from pixsearch.bench.targets import runner
+from pixsearch.bench.targets import arm64
 from pixsearch.bench.targets.arm64 import Arm64Target
 from pixsearch.export.graph import Graph
 from pixsearch.export.steps import float_part, insert_steps
@@ -28,7 +28,7 @@ def test_the_emulated_library_makes_the_same_graph(export, tmp_path, monkeypatch
     model = onnx.load(export("ecbsr-m2c4"))
     model = model if precision == "float" else rounded(model, precision)
     onnx.save(model, tmp_path / "model.onnx")
-    monkeypatch.setattr(runner, "SETTINGS", (*runner.SETTINGS, f"optimized={tmp_path / 'there.onnx'}"))
+    monkeypatch.setattr(arm64, "SETTINGS", (*arm64.SETTINGS, f"optimized={tmp_path / 'there.onnx'}"))
     Arm64Target("a76").prepare(tmp_path / "model.onnx", 1).close()
     there = Counter((node.domain, node.op_type, len(node.attribute)) for node in onnx.load(tmp_path / "there.onnx").graph.node)
     assert Counter((o._node.domain, o._node.op_type, len(o._node.attribute)) for o in ArmGraph(model).operators(8, 32)) == there

@@ -13,10 +13,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from android import AndroidRuntime, Missing, fetch_aar
 from graphs import NETWORKS, graphs
 
 from pixsearch.export.providers.check import check_model
+
+from ...android.system import AndroidRuntime, Missing, find_aar
 
 LEVELS = (27, 28, 29, 31)
 STRICTER = {"LeakyRelu"}
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.slow
 def runtime(request, tmp_path_factory):
     given = request.config.getoption("--ort-android")
     try:
-        return AndroidRuntime(Path(given) if given else fetch_aar(), tmp_path_factory.mktemp("android"))
+        return AndroidRuntime(find_aar(given), tmp_path_factory.mktemp("android"))
     except Missing as missing:
         pytest.skip(f"ONNX RUNTIME FOR ANDROID WAS NOT ASKED: {missing}")
 

@@ -27,6 +27,7 @@ from pixsearch.bench.modelled.operators import Operator, UnpricedError
 from pixsearch.bench.targets.arm64 import SAME, Arm64Prepared, Arm64Target
 from pixsearch.bench.targets.base import Repeat
 from pixsearch.data.config import default_cache_folder
+from pixsearch.data.progress import Note, silent
 from pixsearch.errors import DataError, MachineError
 
 VERSION = 1
@@ -63,14 +64,16 @@ class CostTable:
     """Cycles of operators on the core of `target`, beyond those of a run of nothing; a context manager that ends the emulator.
 
     Entries belong to the core, the runtime and the tools that made them. They are shared between processes; where the file cannot be
-    written, they last as long as the table. One thread at a time may use it.
+    written, they last as long as the table. One thread at a time may use it. `note` hears how filling it comes along.
     """
+
+    note: Note = staticmethod(silent)
 
     def __init__(self, target: Arm64Target, folder: Path | None = None) -> None:
         self.target = target
         setup.check(target.name)
         # What a count of cycles depends on: a device's clock, memory and scale come later.
-        tools = f"onnxruntime {onnxruntime_version()}, {target.source}, {sources_digest('count.c', 'runner.c')}"
+        tools = f"onnxruntime {onnxruntime_version()}, {target.source}, {sources_digest('count.c', 'runner.c', 'steady.c')}"
         self.source = f"{target.core.name}, {tools}"
         self._known: dict[str, tuple[float, float]] = {}
         self._base: sqlite3.Connection | None = None
@@ -147,7 +150,9 @@ def _nothing() -> onnx.ModelProto:
 
 
 class _Core(Arm64Target):
-    """A bare core without a count of memory traffic, which costs time."""
+    """A bare core without counts of memory traffic and of loading, which cost time."""
+
+    counts_load = False
 
     @property
     def cache_bytes(self) -> int:

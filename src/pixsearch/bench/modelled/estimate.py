@@ -14,6 +14,7 @@ from pixsearch.bench.modelled.operators import ArmGraph, Operator, UnpricedError
 from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.targets.arm64 import Arm64Target
 from pixsearch.card import ModelCard
+from pixsearch.data.progress import Progress
 
 PRICED = ("float", "int8", "mixed")
 """The precisions whose graph on Arm is known here; in others a model is emulated as a whole."""
@@ -37,8 +38,8 @@ class Estimate:
 def estimate(model: onnx.ModelProto, card: ModelCard, spec: LatencySpec, table: CostTable) -> Estimate:
     """What one frame of `spec`'s size takes through `model` on the table's target.
 
-    `UnpricedError` for a precision whose graph on Arm is not known, for a model that takes one shape alone, and for an operator that
-    cannot be emulated by itself.
+    `table.note` hears of `preparing` while operators that are not in the table are emulated. `UnpricedError` for a precision whose graph
+    on Arm is not known, for a model that takes one shape alone, and for an operator that cannot be emulated by itself.
     """
     if spec.precision not in PRICED:
         raise UnpricedError(f"What ONNX Runtime makes of a model in {spec.precision} on Arm is not known here.")
@@ -46,12 +47,15 @@ def estimate(model: onnx.ModelProto, card: ModelCard, spec: LatencySpec, table: 
     graph, frames = ArmGraph(model, card.multiple), Frames.under(width, card.multiple)
     operators, emulated = graph.operators(frames.low, width), 0
     higher: list[Operator] = []
+    unknown = {operator.key for operator in operators if table.look_up(operator.key) is None}
+    progress = Progress(table.note, f"operators emulated on {table.target.core.design}", len(unknown))
     costs = defaultdict[str, float](float, run=table.bare())
     for place, operator in enumerate(operators):
         known = table.look_up(operator.key)
         if known is None:
             higher = higher or graph.operators(frames.high, width)
             known, emulated = table.fill(operator.key, operator, higher[place]), emulated + 1
+            progress.advance()
         costs[operator.kind] += frames.at(height, *known)
     cycles = sum(costs.values())
     floor_ms = _floor_ms(operators, height / frames.low, table.target)

@@ -3,17 +3,22 @@
  *     runner LIBRARY MODEL THREADS CPUS [KEY=VALUE...]
  *
  * LIBRARY is libonnxruntime.so, CPUS the processors to keep to (`4-7`, `0,1`, or `-` for any), KEY=VALUE a session's
- * setting; `optimized=FILE` keeps the graph that the session makes of the model. The first line answers {load_ms, runtime_bytes,
- * provider, runtime, inputs, outputs} or {error, at}, where `at` is `machine` or `model`. Then each line on stdin is a request, its
- * words apart by tabs:
+ * setting; `optimized=FILE` keeps the graph that the session makes of the model, `provider=cpu|xnnpack|nnapi` asks for that one, and
+ * for what goes where but for `cpu`, `power=FOLDER` for what the battery of that folder gives, `marks=load` for marks (see below) around
+ * loading too. The first line answers {load_ms, runtime_bytes, provider, placed: {PROVIDER: NODES}, runtime, inputs, outputs} or
+ * {error, at}, where `at` is `machine` or `model`. Then each line on stdin is a request, its words apart by tabs:
  *
  *     load MODEL                                takes that model instead: answers as the first line does
  *     input INDEX FILE DIM...                   takes that input from FILE, raw and dense; no answer
- *     run WARMUP COUNT LEAST BOX_S SPREAD       times runs; BOX_S and SPREAD below 0 mean without: {latencies_ms, waited_ms, peak_bytes}
+ *     run WARMUP COUNT LEAST BOX_S SPREAD       times runs; BOX_S and SPREAD below 0 mean without: {latencies_ms, waited_ms, power_w, battery,
+ *                                               peak_bytes}
  *     save FILE...                              runs once more, writes output n to the n-th file, raw: {shapes}
  *
  * An {error} answers a request that failed; the next one is taken up as if nothing had been. Each timed run stands between
  * two calls of prctl that no kernel knows (MARK), where an emulator may count. */
+#ifdef __BIONIC__
+#include "bionic.h"
+#else
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -25,12 +30,18 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#endif
 
 #include "ort.h"
+#include "power.h"
+#include "provider.h"
 
 enum { MARK = 0x50495853, BEGIN = 1, END = 2, PORTS = 16, DIMS = 8, RUNS = 1000000, LINE = 1 << 16 };
 
 void *const *ort_api;
+static void *library;
+static int marks_load;
+static OrtRunOptions *quietly; /* for runs of a session that tells of its providers; else none */
 
 typedef struct {
     char *name;
@@ -88,6 +99,9 @@ static double now_ms(void) {
     return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
 }
 
+/* A call that no kernel knows; see above. */
+static void mark(int which) { syscall(SYS_prctl, MARK, which, 0, 0, 0); }
+
 /* The most memory this process has had resident; ru_maxrss may begin with that of the process that started this one. */
 static long long peak_bytes(void) {
     long long kilobytes = -1;
@@ -137,13 +151,25 @@ static int keep_to(const char *cpus) {
 }
 
 static const char *open_library(const char *path) {
-    void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+    library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
     if (!library) return blame("the library cannot be loaded", dlerror()), NULL;
     const OrtApiBase *(*base)(void) = (const OrtApiBase *(*)(void))dlsym(library, "OrtGetApiBase");
     if (!base) return blame("the library is no ONNX Runtime", path), NULL;
     ort_api = base()->GetApi(ORT_API_VERSION);
     if (!ort_api) return blame("the library is too old", base()->GetVersionString()), NULL;
     return base()->GetVersionString();
+}
+
+/* Give a session the provider and let it say what goes where, but only while it is opened. */
+static int set_provider(OrtSessionOptions *options, const char *provider, int threads) {
+    char number[16];
+    const char *wrong = NULL;
+    if (!strcmp(provider, "cpu")) return 1; /* which takes all */
+    snprintf(number, sizeof number, "%d", threads);
+    if (!fine(provider, append_provider(library, options, provider, number, &wrong))) return 0;
+    if (wrong) return blame("the library has no such provider", wrong), 0;
+    return fine("log", SetSessionLogSeverityLevel()(options, ORT_LOGGING_VERBOSE)) && fine("log", CreateRunOptions()(&quietly)) &&
+           fine("log", RunOptionsSetRunLogSeverityLevel()(quietly, ORT_LOGGING_ERROR));
 }
 
 static int set_options(OrtSessionOptions *options, int threads, char **settings) {
@@ -153,6 +179,9 @@ static int set_options(OrtSessionOptions *options, int threads, char **settings)
         if (!value) return blame("a setting has no value", *settings), 0;
         *value++ = 0;
         if (!strcmp(*settings, "optimized")) ok = fine("a setting", SetOptimizedModelFilePath()(options, value));
+        else if (!strcmp(*settings, "power")) battery = value;
+        else if (!strcmp(*settings, "marks")) marks_load = !strcmp(value, "load");
+        else if (!strcmp(*settings, "provider")) ok = set_provider(options, value, threads);
         else ok = fine("a setting", AddSessionConfigEntry()(options, *settings, value));
     }
     return ok;
@@ -176,17 +205,20 @@ static int read_ports(Model *m) {
 }
 
 static int prepare(Model *m, char **settings) {
-    if (!fine("environment", CreateEnv()(ORT_LOGGING_ERROR, "pixsearch", &m->env))) return 0;
+    if (!fine("environment", CreateEnvWithCustomLogger()(hear, NULL, ORT_LOGGING_ERROR, "pixsearch", &m->env))) return 0;
     if (!fine("options", CreateSessionOptions()(&m->options)) || !set_options(m->options, m->threads, settings)) return 0;
     if (!fine("allocator", GetAllocatorWithDefaultOptions()(&m->allocator))) return 0;
     return fine("memory", CreateCpuMemoryInfo()(ORT_ARENA_ALLOCATOR, ORT_MEM_DEFAULT, &m->memory));
 }
 
 static int load(Model *m, const char *path, double *load_ms) {
+    n_placed = 0;
     double start = now_ms();
-    if (!fine("model", CreateSession()(m->env, path, m->options, &m->session))) return 0;
+    if (marks_load) mark(BEGIN);
+    int ok = fine("model", CreateSession()(m->env, path, m->options, &m->session));
+    if (marks_load) mark(END);
     *load_ms = now_ms() - start;
-    return read_ports(m);
+    return ok && read_ports(m);
 }
 
 static size_t element_bytes(int type) {
@@ -234,7 +266,7 @@ static int run_once(Model *m) {
         in[i] = m->in[i].name, values[i] = m->in[i].value;
     }
     for (size_t i = 0; i < m->n_out; i++) out[i] = m->out[i].name;
-    int ok = fine("run", Run()(m->session, NULL, in, values, m->n_in, out, m->n_out, results));
+    int ok = fine("run", Run()(m->session, quietly, in, values, m->n_in, out, m->n_out, results));
     for (size_t i = 0; i < m->n_out; i++) m->out[i].value = results[i];
     return ok;
 }
@@ -268,22 +300,30 @@ static void time_runs(Model *m, const char *rest) {
     if (sscanf(rest, "%d %d %d %lf %lf", &warmup, &count, &least, &box_s, &spread) != 5) return blame("cannot read the request", rest);
     for (int i = 0; i < warmup; i++)
         if (!run_once(m)) return;
+    n_watts = 0;
     double end = now_ms() + box_s * 1e3;
     while (n < count && n < RUNS) {
         double queued = queued_ms(), start = now_ms();
-        syscall(SYS_prctl, MARK, BEGIN, 0, 0, 0);
+        mark(BEGIN);
         int ok = run_once(m);
-        syscall(SYS_prctl, MARK, END, 0, 0, 0);
-        ms[n] = now_ms() - start;
+        mark(END);
+        double now = now_ms();
+        ms[n] = now - start;
         waited[n] = (queued_ms() - queued) / m->threads;
         if (!ok) return;
         n++;
+        read_power(now);
         if (n >= least && ((box_s >= 0 && now_ms() > end) || settled(ms, waited, n, m->threads, spread))) break;
     }
     printf("{");
     print_numbers("latencies_ms", ms, n);
     print_numbers("waited_ms", waited, n);
-    printf("\"peak_bytes\": %lld}\n", peak_bytes());
+    print_numbers("power_w", watts, n_watts);
+    char status[64];
+    battery_status(status, sizeof status);
+    printf("\"battery\": ");
+    print_string(status);
+    printf(", \"peak_bytes\": %lld}\n", peak_bytes());
 }
 
 static int write_output(Port *port, const char *path, int64_t *dims, size_t *rank) {
@@ -333,7 +373,10 @@ static void print_ports(const char *name, const Port *ports, size_t n) {
 
 static void tell_loaded(const Model *m, double load_ms, long long runtime_bytes, const char *version) {
     char runtime[64];
-    printf("{\"load_ms\": %.6f, \"runtime_bytes\": %lld, \"provider\": \"CPUExecutionProvider\", \"runtime\": ", load_ms, runtime_bytes);
+    printf("{\"load_ms\": %.6f, \"runtime_bytes\": %lld, \"provider\": ", load_ms, runtime_bytes);
+    print_string(main_provider());
+    print_placed();
+    printf(", \"runtime\": ");
     snprintf(runtime, sizeof runtime, "onnxruntime %s", version);
     print_string(runtime);
     print_ports("inputs", m->in, m->n_in);

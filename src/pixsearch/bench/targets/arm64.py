@@ -18,12 +18,13 @@ from pixsearch.bench.modelled.counts import Counts, read_counts
 from pixsearch.bench.modelled.cycles import CycleModel
 from pixsearch.bench.modelled.devices import Device, device_named
 from pixsearch.bench.targets.base import Measurement, Modelled, Prepared, Repeat, Target
-from pixsearch.bench.targets.runner import Carrier, RunnerPrepared
+from pixsearch.bench.targets.runner import SETTINGS, Carrier, RunnerPrepared
 from pixsearch.errors import DataError, UsageError
 from pixsearch.tasks.base import Planes
 
 DEFAULT = "a76"
 COUNTS = "counts"
+MARK_LOAD = "marks=load"
 SAME = 1e-5
 
 
@@ -32,6 +33,7 @@ class Arm64Target(Target):
 
     name = "arm64"
     modelled = True
+    counts_load: ClassVar[bool] = True
     most_runs: ClassVar[int | None] = 2
 
     def __init__(self, argument: str = "") -> None:
@@ -145,6 +147,7 @@ class Emulator(Carrier):
         assert bundle is not None  # `setup.check` has seen it
         plugin = f"{setup.plugin()},out={self.folder / COUNTS},cache={self._cache_bytes}"
         emulator = [str(tools.find("qemu-aarch64")), "-plugin", plugin, "-cpu", self._core.emulated, "-L", str(self.folder / "root")]
+        emulator += ["-E", f"LD_PRELOAD={setup.steady()}"]
         return [*emulator, *bundle.command(str(bundle.folder)), *arguments]
 
     def close(self) -> None:
@@ -158,7 +161,9 @@ class Arm64Prepared(RunnerPrepared):
     def __init__(self, model: Path, target: Arm64Target) -> None:
         self._target = target
         self._emulator = Emulator(target.core, target.cache_bytes)
-        super().__init__(model, 1, self._emulator, dict(os.environ))
+        marks = (MARK_LOAD,) if target.counts_load else ()
+        super().__init__(model, 1, self._emulator, dict(os.environ), settings=(*SETTINGS, *marks))
+        self._load_instructions = self._counted_load() if marks else None
 
     def run(self, inputs: Mapping[str, Planes] | None, repeat: Repeat, *, want_outputs: bool = False) -> Measurement:
         """Count each run and model its time; a time box counts modelled milliseconds."""
@@ -174,6 +179,14 @@ class Arm64Prepared(RunnerPrepared):
                 break
         latencies_ms = tuple(run.latencies_ms[0] for run in runs)
         return replace(runs[-1], latencies_ms=latencies_ms, outputs=self._outputs() if want_outputs else {})
+
+    def _counted_load(self) -> int:
+        """What opening the session took: the runner has marked it, and has not run yet."""
+        try:
+            return read_counts(self._emulator.folder / COUNTS).instructions
+        except BaseException:
+            self.close()
+            raise
 
     def _warm_up(self, most: int) -> None:
         """Run until the number of instructions stays the same, at most `most` times: the first runs plan their memory."""
@@ -195,6 +208,7 @@ class Arm64Prepared(RunnerPrepared):
             waited_ms=(),
             threads=1,
             load_ms=None,  # the emulator's loading time is nobody's
+            load_instructions=self._load_instructions,
             peak_bytes=None,
             runtime_bytes=None,
             provider=self._loaded["provider"],

@@ -62,11 +62,14 @@ class Measurement:
 
     `latencies_ms` hold single runs by the clock, without loading and warm-up; `waited_ms` the part of each that its
     threads (on average) were ready but had no core, because the machine had other work; empty where a target cannot tell.
-    `load_ms` is the time from file to ready session, None where it would say nothing about the device.
+    `load_ms` is the time from file to ready session by the clock, None where that would say nothing about the device;
+    `load_instructions` is what it executes, where that is counted: code that runs once, of which no model here makes milliseconds.
     `peak_bytes` is the most memory resident in the process that ran the model alone, of which `runtime_bytes` were
     there before the model was loaded; None where a target cannot tell. `outputs` hold arrays by the graph's names, float32
     (N, C, H, W), when they were asked for. `modelled` says how `latencies_ms` were computed where they were not clocked; the two
-    never share a column. `conditions` is what the target told of itself around the runs (clock governor, temperature, …).
+    never share a column. `provider` is the execution provider that has the model, `placed` the nodes that each has where a certain
+    one was asked for. `power_w` are readings of what the battery gave, taken between runs, `battery` is its word for what it does; both
+    empty where there is none. `conditions` is what the target told of itself around the runs (clock governor, temperature, …).
     """
 
     latencies_ms: tuple[float, ...]
@@ -78,7 +81,11 @@ class Measurement:
     provider: str
     runtime: str
     modelled: Modelled | None = None
+    load_instructions: int | None = None
     outputs: dict[str, Planes] = field(default_factory=dict)
+    placed: Mapping[str, int] = field(default_factory=dict)
+    power_w: tuple[float, ...] = ()
+    battery: str = ""
     conditions: Mapping[str, Any] = field(default_factory=dict)
 
     @property

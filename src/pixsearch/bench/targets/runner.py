@@ -60,14 +60,22 @@ class RunnerPrepared(Prepared):
     load_timeout_s: ClassVar[float] = LOAD_TIMEOUT_S
     run_timeout_s: ClassVar[float] = RUN_TIMEOUT_S
 
-    def __init__(self, model: Path, threads: int, carrier: Carrier, environment: dict[str, str], cpus: str = "-") -> None:
+    def __init__(
+        self,
+        model: Path,
+        threads: int,
+        carrier: Carrier,
+        environment: dict[str, str],
+        cpus: str = "-",
+        settings: Sequence[str] = SETTINGS,
+    ) -> None:
         self._model, self._threads, self._carrier = model, threads, carrier
         self._scratch = tempfile.TemporaryDirectory(prefix="pixsearch-bench-")
         self._folder = Path(self._scratch.name)
         self._child: Child | None = None
         try:
             carrier.push(model, "model.onnx")
-            command = carrier.command([carrier.place("model.onnx"), str(threads), cpus, *SETTINGS])
+            command = carrier.command([carrier.place("model.onnx"), str(threads), cpus, *settings])
             self._child = Child(command, environment, self._folder, f"The runner that measures `{model.name}`")
             self._loaded = self._child.hear(self.load_timeout_s)
             self._check_loaded()
@@ -149,8 +157,11 @@ class RunnerPrepared(Prepared):
             peak_bytes=answer["peak_bytes"],
             runtime_bytes=self._loaded["runtime_bytes"],
             provider=self._loaded["provider"],
+            placed=self._loaded["placed"],
             runtime=self._loaded["runtime"],
             outputs=outputs,
+            power_w=tuple(answer["power_w"]),
+            battery=answer["battery"],
             conditions=conditions,
         )
 

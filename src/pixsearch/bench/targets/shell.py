@@ -15,7 +15,7 @@ from typing import Any
 from pixsearch.bench import setup
 from pixsearch.bench.bundle import LOADERS, Bundle, find_bundle, own_bundle
 from pixsearch.bench.targets.base import Prepared, Target
-from pixsearch.bench.targets.runner import Carrier, RunnerPrepared
+from pixsearch.bench.targets.runner import SETTINGS, Carrier, RunnerPrepared
 from pixsearch.bench.targets.state import FACTS, STATE, Facts, hottest_c, processors, read_facts, read_state, split_cores
 from pixsearch.errors import DataError, MachineError, UsageError
 
@@ -102,7 +102,13 @@ class ShellTarget(Target):
         offered = self.facts.cores
         if threads > offered:
             raise UsageError(f"`{threads}` threads are asked for, but the machine offers {offered}. Ask for at most {offered}.")
-        return RunnerPrepared(model, threads, ShellCarrier(self), dict(os.environ), processors(self.cores, self.facts))
+        kept = processors(self.cores, self.facts)
+        return RunnerPrepared(model, threads, ShellCarrier(self), dict(os.environ), kept, self.settings)
+
+    @property
+    def settings(self) -> Sequence[str]:
+        """Settings of the runner's sessions."""
+        return SETTINGS
 
     def cool_down(self) -> None:
         """Wait until it is about as cool as before the first run, two minutes at most; at once where it tells no temperature."""

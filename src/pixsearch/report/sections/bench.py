@@ -90,7 +90,7 @@ def details(page: Page, bench: BenchRecord) -> None:
         page.figure("gain", gain_plot(bench), "Gain over the baseline with its interval"),
         page.figure("trade", trade_plot(bench), f"{bench.metric} against latency"),
     ]
-    tables = (_latency_table(bench), _drift_table(bench), _picture_table(bench))
+    tables = (_latency_table(bench), _drift_table(bench), _tuned_table(bench), _picture_table(bench))
     page.add("bench", "Bench", element("div", *plots, class_="plots"), *tables, *_conventions(bench))
 
 
@@ -114,6 +114,24 @@ def _drift_table(bench: BenchRecord) -> Markup | None:
     heads = ["model", f"{bench.metric} on the target", "here", "samples that differ, by levels of 255"]
     rows = [[row.label, w.decibel(drift.psnr_db), w.decibel(drift.here_psnr_db), w.levels(drift.levels)] for row, drift in found]
     return table(heads, rows, caption=f"The target's own output against the same file's here: {cut}")
+
+
+def _tuned_table(bench: BenchRecord) -> Markup | None:
+    found = [(row, tuned) for row in bench.rows for tuned in row.tuned]
+    rows = [
+        [
+            row.label,
+            tuned.threads,
+            ", ".join(f"{name}={value}" for name, value in tuned.options.items()) or "nothing is faster than the default",
+            w.milliseconds(tuned.default_ms),
+            w.milliseconds(tuned.best_ms),
+            f"{tuned.gain:.1%} ({tuned.interval[0]:+.1%} … {tuned.interval[1]:+.1%})" if tuned.options else w.ABSENT,
+        ]
+        for row, tuned in found
+    ]
+    heads = ["model", "threads", "session options", "default ms", "with them", "faster by"]
+    caption = f"Session options that are fastest on this target, at {found[0][1].size} out; `pixsearch apply` uses them" if found else ""
+    return table(heads, rows, caption=caption) if found else None
 
 
 def _latency_row(row: Row, t: Latency) -> list[object]:

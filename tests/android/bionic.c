@@ -1,4 +1,4 @@
-/* What Android's C library and liblog have and glibc has not, as far as ONNX Runtime for Android asks for it. */
+/* What Android's C library and liblog have and glibc has not, as far as ONNX Runtime for Android and the runner ask for it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <errno.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <unistd.h>
@@ -85,3 +86,41 @@ int ASharedMemory_create(const char *name, size_t size) {
     int file = memfd_create(name ? name : "shared", 0);
     return file >= 0 && ftruncate(file, (off_t)size) == 0 ? file : -1;
 }
+
+/* Where a program built for Android begins; glibc is ready by then. */
+void __libc_init(void *arguments, void (*unused)(void), int (*begin)(int, char **, char **), const void *structors) {
+    long count = *(long *)arguments;
+    char **words = (char **)arguments + 1;
+    (void)unused, (void)structors;
+    exit(begin((int)count, words, words + count + 1));
+}
+
+#if defined(__aarch64__)
+/* On arm64 bionic's mutex (40 bytes) and attributes (56) are smaller than glibc's, which must not clear what lies behind them. */
+int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes) {
+    int kind = 0;
+    memset(mutex, 0, 40);
+    if (attributes) pthread_mutexattr_gettype(attributes, &kind);
+    ((int *)mutex)[4] = kind;
+    return 0;
+}
+int small_attr_init(pthread_attr_t **attributes) __asm__("pthread_attr_init");
+int small_attr_init(pthread_attr_t **attributes) {
+    static int (*next)(pthread_attr_t *);
+    if (!next) next = dlsym(RTLD_NEXT, "pthread_attr_init");
+    memset(attributes, 0, 56);
+    return next(*attributes = malloc(sizeof **attributes));
+}
+int small_attr_stack(pthread_attr_t **attributes, size_t bytes) __asm__("pthread_attr_setstacksize");
+int small_attr_stack(pthread_attr_t **attributes, size_t bytes) {
+    static int (*next)(pthread_attr_t *, size_t);
+    if (!next) next = dlsym(RTLD_NEXT, "pthread_attr_setstacksize");
+    return next(*attributes, bytes);
+}
+int small_create(pthread_t *thread, pthread_attr_t **attributes, void *(*start)(void *), void *given) __asm__("pthread_create");
+int small_create(pthread_t *thread, pthread_attr_t **attributes, void *(*start)(void *), void *given) {
+    static int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    if (!next) next = dlsym(RTLD_NEXT, "pthread_create");
+    return next(thread, attributes ? *attributes : NULL, start, given);
+}
+#endif
