@@ -100,8 +100,8 @@ benchmark-guidance: setup  ## esr-ea with and without credits against random, in
 
 benchmark-blockqnn: setup  ## blockqnn against random in nsc, and its early stop (DATA=..., VAL=...); resumes row by row
 	$(BIN)/python benchmarks/blockqnn_early.py --data $(DATA) --val $(VAL)
-	$(BIN)/python benchmarks/blockqnn.py --data $(DATA) --val $(VAL) --search-minutes 2 --bound 300M --proxy-steps 300 --population 8 \
-		--moments 1 --members 4 --retrain-steps 1000
+	$(BIN)/python benchmarks/blockqnn.py --data $(DATA) --val $(VAL) --search-minutes 4 --bound 300M --proxy-steps 300 --population 8 \
+		--moments 1 --members 4 --retrain-steps 1000 --seeds 2 3 4
 
 benchmark-vega: setup  ## Candidates a minute of esr-ea against Vega's (VEGA=.../bin/vega); resumes row by row
 	$(BIN)/python benchmarks/vega_speed.py --vega $(VEGA)

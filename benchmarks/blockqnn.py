@@ -5,8 +5,8 @@ that candidates earned is added to each row, for random search as if it had been
 that say how well a short training ranks; its results are read when they are there. Whatever is done is kept, so the script can be
 stopped at any moment and goes on where it was.
 
-    python benchmarks/blockqnn.py --data photos/train --val photos/B100 --search-minutes 2 --bound 300M --proxy-steps 300
-    python benchmarks/blockqnn.py --data photos/train --val photos/B100 --search-minutes 2 --bound 300M --proxy-steps 300 --rows
+    python benchmarks/blockqnn.py --data photos/train --val photos/B100 --search-minutes 4 --bound 300M --proxy-steps 300
+    python benchmarks/blockqnn.py --data photos/train --val photos/B100 --search-minutes 4 --bound 300M --proxy-steps 300 --rows
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from pixsearch.nn.build import Network, build
 from pixsearch.nn.modelfile import load_model
 from pixsearch.prune.config import PruneConfig
 from pixsearch.prune.session import make_judge, prune_stage
-from pixsearch.prune.shares import uniform
+from pixsearch.prune.shares import by_magnitude, uniform
 from pixsearch.prune.slicing import slice_network
 from pixsearch.registry import SPACES
 from pixsearch.rundir import Stage, write_json
@@ -124,7 +124,7 @@ def pruning(options: argparse.Namespace, row: str) -> PruneConfig:
 def prices(options: argparse.Namespace, network: Network, data: Data, task: Task) -> Json:
     """CPU seconds of a step with a teacher, of one without, and of a candidate: medians of three takes in turns."""
     space = SPACES.load(network.genotype.space)(network.signature)
-    kept, steps = uniform(network, space, options.keep_macs).kept, 40
+    kept, steps = by_magnitude(network).kept(uniform(network, space, options.keep_macs)), 40
     settings = tuning(options, steps)
     judge = make_judge(network, data, task, pruning(options, "evolution"), settings)
     patches = Patches(data.train, task, batch=settings.batch, patch=settings.patch, seed=1)
@@ -165,7 +165,7 @@ def train(row: str, steps: int, options: argparse.Namespace, data: Data, task: T
         if row != "scratch":
             return prune_stage(network, card, data, task, config, settings, stage)
         space = SPACES.load(network.genotype.space)(network.signature)
-        fresh = build(uniform(network, space, options.keep_macs).genotype, task.signature, seed=options.seed)
+        fresh = build(by_magnitude(network).genotype(uniform(network, space, options.keep_macs)), task.signature, seed=options.seed)
         return train_stage(fresh, data, task, settings, stage, "scratch")
 
 

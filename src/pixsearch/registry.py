@@ -99,6 +99,18 @@ STRATEGIES = Registry(
     },
 )
 
+ANATOMIES = Registry(
+    "anatomy",
+    {
+        "mobile": "pixsearch.prune.anatomies.mobile:mobile_anatomy",
+        "cell": "pixsearch.prune.anatomies.cell:cell_anatomy",
+        "nsc": "pixsearch.prune.anatomies.nsc:nsc_anatomy",
+        "erdb": "pixsearch.prune.anatomies.erdb:erdb_anatomy",
+        "video": "pixsearch.prune.anatomies.mobile:video_anatomy",
+        "reference": "pixsearch.prune.anatomies.reference:reference_anatomy",
+    },
+)
+
 TARGETS = Registry(
     "target",
     {

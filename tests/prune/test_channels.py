@@ -12,18 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pixsearch.errors import InfeasibleError, UsageError
+from pixsearch.errors import InfeasibleError
 from pixsearch.nn.build import Network, build, deploy
 from pixsearch.nn.cost import count_macs, count_params
-from pixsearch.prune.channels import Plan, groups, importance, narrowed
-from pixsearch.prune.shares import LEAST, by_scores
+from pixsearch.prune.anatomy import anatomy_of
+from pixsearch.prune.channels import importance
+from pixsearch.prune.ranking import LEAST, Plan, Ranking
+from pixsearch.prune.shares import by_scores
 from pixsearch.prune.slicing import slice_network
 from pixsearch.signature import Port, Signature
 from pixsearch.space.chain import ACTS
-from pixsearch.space.erdb import ErdbSpace
 from pixsearch.space.mobile import MobileGenotype, MobileSpace
-from pixsearch.space.named import named
-from pixsearch.space.nsc import NscSpace
 from pixsearch.space.video import VideoSpace
 
 few = settings(max_examples=12, deadline=None, database=None)
@@ -35,7 +34,8 @@ def signature(channels: int = 1) -> Signature:
 
 def plan(network: Network, members: MobileSpace | VideoSpace, keep_macs: float, inputs: list[Tensor]) -> Plan:
     """What goes by importance."""
-    return by_scores(network.genotype, members, keep_macs, importance(network, inputs))
+    ranking = Ranking(anatomy_of(network.genotype, network.signature), importance(network, inputs))
+    return ranking.plan(by_scores(ranking, members, keep_macs))
 
 
 def space(channels: int = 1) -> MobileSpace:
@@ -91,11 +91,11 @@ def some_kept(genotype: MobileGenotype, seed: int) -> dict[tuple[int, str], list
     """Random channels of every group, at least one."""
     rng = np.random.default_rng(seed)
     kept: dict[tuple[int, str], list[int]] = {(i, "out"): list(range(one.width)) for i, one in enumerate(genotype.layers)}
-    for group in groups(genotype):
-        number, what = group[0]
-        size = genotype.layers[number].hidden if what == "hidden" else genotype.layers[number].width
+    anatomy = anatomy_of(genotype, signature())
+    for strand in anatomy.strands:
+        size = anatomy.sizes[strand[0]]
         channels = sorted(rng.choice(size, int(rng.integers(1, size + 1)), replace=False).tolist())
-        kept |= dict.fromkeys(group, channels)
+        kept |= dict.fromkeys(strand, channels)
     return kept
 
 
@@ -190,7 +190,7 @@ def test_the_network_itself_is_left_alone():
 class TestGroups:
     def test_residuals_tie_widths(self):
         genotype = space().parse({"layers": CHAINS["residual"]})
-        assert set(groups(genotype)) == {
+        assert set(anatomy_of(genotype, signature()).strands) == {
             ((0, "out"), (1, "out"), (2, "out")),
             ((3, "out"), (4, "out")),
             ((1, "hidden"),),
@@ -200,7 +200,7 @@ class TestGroups:
 
     def test_channels_tied_to_the_input_stay(self):
         genotype = space().parse({"layers": CHAINS["residual first"], "head": "s2d"})
-        assert set(groups(genotype)) == {((2, "out"),), ((0, "hidden"),), ((1, "hidden"),)}
+        assert set(anatomy_of(genotype, signature()).strands) == {((2, "out"),), ((0, "hidden"),), ((1, "hidden"),)}
 
 
 @pytest.mark.parametrize(("name", "head", "channels"), CASES)
@@ -212,16 +212,15 @@ def test_the_bound_is_met_and_no_channel_more_would_fit(name, head, channels, ke
     found = plan(network, mobile, keep_macs, [picture(channels)])
     sliced = slice_network(network, found.kept)
     bound = keep_macs * pixel_macs(mobile, network)
-    assert sliced.genotype == found.genotype == narrowed(genotype, found.kept)
+    assert sliced.genotype == found.genotype
     assert pixel_macs(mobile, sliced) <= bound
-    for group in groups(genotype):
-        number, what = group[0]
-        size = genotype.layers[number].hidden if what == "hidden" else genotype.layers[number].width
-        missing = sorted(set(range(size)) - set(found.kept[group[0]]))
-        assert len(found.kept[group[0]]) >= LEAST
+    anatomy = anatomy_of(genotype, signature(channels))
+    for strand in anatomy.strands:
+        missing = sorted(set(range(anatomy.sizes[strand[0]])) - set(found.kept[strand[0]]))
+        assert len(found.kept[strand[0]]) >= LEAST
         if missing:
-            wider = {**found.kept, **{place: sorted([*found.kept[place], missing[0]]) for place in group}}
-            assert mobile.macs_per_pixel(narrowed(genotype, wider)) > keep_macs * mobile.macs_per_pixel(genotype)
+            wider = {**found.kept, **{place: sorted([*found.kept[place], missing[0]]) for place in strand}}
+            assert mobile.macs_per_pixel(anatomy.narrowed(wider)) > keep_macs * mobile.macs_per_pixel(genotype)
 
 
 def test_the_same_again_gives_the_same_plan():
@@ -324,24 +323,3 @@ def test_every_activation_is_sliced(act):
     with torch.no_grad():
         expected = masked(network, kept)(picture(1))
         assert torch.allclose(slice_network(network, kept)(picture(1)), expected, atol=1e-4)
-
-
-@pytest.mark.parametrize("name", ["fsrcnn", "espcn"])
-def test_hand_made_networks_cannot_be_pruned(name):
-    network = build(named(name, signature())[1], signature())
-    for attempt in (
-        lambda: importance(network, [picture(1)]),
-        lambda: plan(network, space(), 0.5, [picture(1)]),
-        lambda: slice_network(network, {}),
-    ):
-        with pytest.raises(UsageError, match=f"`{name}` cannot be pruned.*`plain-mNcM`"):
-            attempt()
-
-
-@pytest.mark.parametrize("kind", [ErdbSpace, NscSpace])
-def test_networks_of_blocks_cannot_be_pruned(kind):
-    blocks = kind(signature())
-    genotype = blocks.smallest()
-    network = build(genotype, signature())
-    with pytest.raises(UsageError, match=f"`{genotype.id}` cannot be pruned: only networks of the spaces `mobile` and `video`"):
-        plan(network, space(), 0.5, [picture(1)])

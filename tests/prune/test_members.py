@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixsearch.nn.build import build
-from pixsearch.prune.channels import magnitude
 from pixsearch.prune.members import Cuts
-from pixsearch.prune.shares import LEAST, by_scores
+from pixsearch.prune.shares import LEAST, by_magnitude, by_scores
 from pixsearch.prune.slicing import slice_network
 from pixsearch.search.bounds import fits_bounds
 from pixsearch.search.objectives import parse_objectives
@@ -29,7 +28,7 @@ CHAINS = [
 
 def cuts(chain, shares, *, slim=False, fits=lambda _genotype: True):
     network = build(SPACE.parse({"layers": chain}), BORDER, seed=4)
-    return Cuts(network, SPACE, magnitude(network), shares, fits, slim=slim)
+    return Cuts(network, SPACE, by_magnitude(network), shares, fits, slim=slim)
 
 
 def drawn(members, rng):
@@ -49,7 +48,7 @@ def test_every_member_keeps_the_share_and_is_one_of_its_space(chain, share, seed
         assert SPACE.parse(one.genes()) == one
         counts = members.counts(one)
         assert all(min(LEAST, size) <= count <= size for count, size in zip(counts, members.sizes, strict=True))
-        plan = members.plan(counts)
+        plan = members.ranking.plan(counts)
         assert plan.genotype == one
         assert slice_network(members.network, plan.kept).genotype == one
 
@@ -61,7 +60,7 @@ def test_members_have_no_room_for_a_channel_more():
         counts = members.counts(one)
         for place, size in enumerate(members.sizes):
             if counts[place] < size:
-                wider = members.plan([count + (number == place) for number, count in enumerate(counts)]).genotype
+                wider = members.ranking.genotype([count + (number == place) for number, count in enumerate(counts)])
                 assert SPACE.macs_per_pixel(wider) > 0.5 * SPACE.macs_per_pixel(members.whole)
 
 
@@ -69,7 +68,7 @@ def test_it_begins_with_the_ranking_by_importance_for_every_share():
     members = cuts(CHAINS[0], [0.3, 0.7])
     rng = np.random.default_rng(0)
     first = [members.sample(rng) for _ in range(2)]
-    assert first == [by_scores(members.whole, SPACE, share, members.scores).genotype for share in (0.7, 0.3)]
+    assert first == [members.ranking.genotype(by_scores(members.ranking, SPACE, share)) for share in (0.7, 0.3)]
 
 
 def test_members_gather_at_every_share():

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from pixsearch.nn.build import build, deploy
-from pixsearch.prune.channels import by_place, chain_of, groups, magnitude
 from pixsearch.prune.refit import answers, refit
-from pixsearch.prune.shares import strongest
-from pixsearch.prune.slicing import slice_network
+from pixsearch.prune.shares import by_magnitude
+from pixsearch.prune.slicing import outputs_kept, slice_network
 from pixsearch.signature import Port, Signature
 from pixsearch.space.mobile import MobileSpace
 from pixsearch.space.video import VideoSpace
@@ -27,9 +26,8 @@ CHAINS = {
 
 
 def kept_of(network, fewer):
-    scores = magnitude(network)
-    chosen = {group: strongest(scores[group], len(scores[group]) - fewer) for group in groups(chain_of(network.genotype))}
-    return by_place(chain_of(network.genotype), chosen)
+    ranking = by_magnitude(network)
+    return ranking.kept([size - fewer for size in ranking.sizes])
 
 
 def noise(count=12, channels=1, side=24):
@@ -43,7 +41,7 @@ def test_a_cut_network_comes_closer_to_the_whole_one(chain):
     kept, inputs = kept_of(whole, 3), [noise()]
     sliced = slice_network(whole, kept)
     fitted = slice_network(whole, kept)
-    refit(fitted, kept, inputs, answers(whole, inputs))
+    refit(fitted, outputs_kept(whole, kept), inputs, answers(whole, inputs))
     unseen = noise(4, side=20)
     before, after = ((network(unseen) - whole(unseen)).square().mean() for network in (sliced, fitted))
     assert after < before * (0.9 if chain == "dynamic" else 0.5)  # kernels that are computed are left as they are
@@ -56,7 +54,7 @@ def test_a_network_with_a_state_is_fitted_over_its_frames():
     whole = deploy(build(genotype, border, seed=2)).eval()
     kept, inputs = kept_of(whole, 3), [noise(channels=3)]
     sliced, fitted = slice_network(whole, kept), slice_network(whole, kept)
-    refit(fitted, kept, inputs, answers(whole, inputs))
+    refit(fitted, outputs_kept(whole, kept), inputs, answers(whole, inputs))
     before, after = ((network(*inputs) - whole(*inputs)).square().mean() for network in (sliced, fitted))
     assert after < before
 
@@ -70,5 +68,5 @@ def test_a_channel_that_others_make_up_is_not_missed():
     kept = {(0, "out"): list(range(7)), (1, "out"): list(range(8))}
     sliced, inputs = slice_network(whole, kept), [noise()]
     lost = (sliced(noise(2)) - whole(noise(2))).square().mean()
-    refit(sliced, kept, inputs, answers(whole, inputs))
+    refit(sliced, outputs_kept(whole, kept), inputs, answers(whole, inputs))
     assert (sliced(noise(2)) - whole(noise(2))).square().mean() < 1e-3 * lost

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pixsearch.config import Config
-from pixsearch.errors import DataError, InfeasibleError, Interrupted, UsageError
+from pixsearch.errors import DataError, InfeasibleError, Interrupted
 from pixsearch.events import read_events
 from pixsearch.nn.modelfile import load_model
 from pixsearch.prune import candidates
@@ -128,6 +128,17 @@ def test_what_was_killed_ends_the_same(moment, curve, trained, data, task, tmp_p
     assert (tmp_path / "prune" / "front.json").read_text() == (curve / "prune" / "front.json").read_text()
 
 
+def test_workers_pick_the_same(trained, data, task, tmp_path):
+    fronts = []
+    for workers in (None, 2):
+        settings = {**EVOLUTION, "evaluations": 6, "population": 4, "workers": workers}
+        path = run(tmp_path / str(workers), trained, data, task, keep_macs=0.5, steps=1, **settings)
+        figures = {event["id"]: event["figures"] for event in events(tmp_path / str(workers), "candidate")}
+        fronts.append((load_model(path)[0].genotype, figures, (path.parent / "front.json").read_text()))
+    assert fronts[0] == fronts[1]
+    assert len(fronts[0][1]) == 6
+
+
 def test_a_longer_budget_trains_every_share_on(trained, data, task, tmp_path):
     for steps, resume in ((8, False), (16, True)):
         run(tmp_path, trained, data, task, keep_macs=(0.5, 0.3), steps=steps, resume=resume)
@@ -178,6 +189,8 @@ class TestSettings:
             ({"keep_macs": "0.5,0.5"}, "once"),
             ({"keep_macs": "half"}, "valid number"),
             ({"evaluations": 5}, "belongs to the strategy `evolution`"),
+            ({"workers": 2}, "belongs to the strategy `evolution`"),
+            ({"strategy": "evolution", "executor": "inprocess", "workers": 2}, "one worker, not `2`"),
             ({"strategy": "importance", "objectives": ["psnr", "params"]}, "belongs to the strategy `evolution`"),
             ({"strategy": "evolution", "objectives": ["params"]}, "no quality"),
             ({"strategy": "evolve"}, "importance"),
@@ -195,17 +208,6 @@ def test_a_stop_says_how_to_go_on(trained, data, task, tmp_path, monkeypatch):
     monkeypatch.setattr("pixsearch.search.engine.check_stop", stop)
     with pytest.raises(Interrupted, match="pixsearch prune --resume"):
         run(tmp_path, trained, data, task, keep_macs=0.5, **EVOLUTION)
-
-
-def test_hand_made_networks_are_refused(data, task, tmp_path):
-    from pixsearch.nn.build import build
-    from pixsearch.nn.modelfile import make_card
-    from pixsearch.space.named import named
-
-    network = build(named("fsrcnn", task.signature)[1], task.signature)
-    for strategy in ("importance", "uniform", "evolution"):
-        with pytest.raises(UsageError, match="`fsrcnn` cannot be pruned"):
-            run(tmp_path / strategy, (network, make_card(network, name="f", stage="trained")), data, task, strategy=strategy)
 
 
 def test_a_latency_can_be_the_cost(trained, data, task, tmp_path):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from pixsearch.errors import InfeasibleError
 from pixsearch.nn.build import build
-from pixsearch.prune.channels import chain_of, groups, magnitude
-from pixsearch.prune.shares import LEAST, uniform
+from pixsearch.prune.channels import magnitude
+from pixsearch.prune.shares import LEAST, by_magnitude, uniform
 from pixsearch.space.mobile import MobileSpace
 from pixsearch.tasks.base import make_task
 
@@ -32,15 +32,10 @@ def network():
 @given(share=st.floats(0.25, 0.99))
 def test_no_more_than_was_asked_and_every_group_alike(share):
     whole = network()
-    genotype = whole.genotype
-    found = uniform(whole, SPACE, share)
-    assert SPACE.macs_per_pixel(found.genotype) <= share * SPACE.macs_per_pixel(genotype)
-    sizes = {group: genotype.layers[group[0][0]] for group in groups(chain_of(genotype))}
+    ranking, counts = by_magnitude(whole), uniform(whole, SPACE, share)
+    assert SPACE.macs_per_pixel(ranking.genotype(counts)) <= share * SPACE.macs_per_pixel(whole.genotype)
     shares = []
-    for (number, what), *_ in groups(chain_of(genotype)):
-        layer = sizes[next(group for group in sizes if group[0] == (number, what))]
-        size = layer.hidden if what == "hidden" else layer.width
-        kept = len(found.kept[number, what])
+    for kept, size in zip(counts, ranking.sizes, strict=True):
         assert min(LEAST, size) <= kept <= size
         shares.append(((kept - 2) / size, (kept + 1) / size))
     assert max(low for low, _ in shares) <= min(high for _, high in shares)
@@ -51,7 +46,7 @@ def test_the_smallest_weights_go():
     with torch.no_grad():
         whole.body.layers[0][0].weight[[1, 5]] *= 1e-3
         whole.body.layers[1][0].project.weight[[1, 5]] *= 1e-3
-    found = uniform(whole, SPACE, 0.6)
+    found = by_magnitude(whole).plan(uniform(whole, SPACE, 0.6))
     assert not {1, 5} & set(found.kept[0, "out"])
     assert found.kept[0, "out"] == found.kept[1, "out"]
     scores = magnitude(whole)
@@ -65,5 +60,4 @@ def test_what_cannot_be_reached_is_said_with_what_can():
     with pytest.raises(InfeasibleError, match="`--keep-macs 0.001`") as caught:
         uniform(network(), SPACE, 0.001)
     least = float(str(caught.value).split("Ask for ")[1].split(" ")[0])
-    found = uniform(network(), SPACE, least)
-    assert {len(found.kept[group[0]]) for group in groups(chain_of(found.genotype))} == {LEAST}
+    assert set(uniform(network(), SPACE, least)) == {LEAST}

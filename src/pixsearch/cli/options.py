@@ -99,7 +99,7 @@ TensorBoard = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(
-        "--workers", help="Processes that train candidates, one torch thread each unless --threads says more.", rich_help_panel=WORKERS
+        "--workers", help="Processes that judge candidates, one torch thread each unless --threads says more.", rich_help_panel=WORKERS
     ),
 ]
 Executor = Annotated[
@@ -107,7 +107,7 @@ Executor = Annotated[
     typer.Option(
         "--executor",
         metavar="inprocess|pool|ray",
-        help="Where candidates are trained; --workers alone means pool.",
+        help="Where candidates are judged; --workers alone means pool.",
         rich_help_panel=WORKERS,
     ),
 ]

@@ -45,6 +45,11 @@ def prune(
     population: Annotated[
         int | None, typer.Option("--population", help="evolution: candidates that live at once (16).", rich_help_panel=o.BUDGET)
     ] = None,
+    workers: o.Workers = None,
+    executor: o.Executor = None,
+    address: o.Address = None,
+    candidate_limit: o.CandidateLimit = None,
+    candidate_memory: o.CandidateMemory = None,
     data: o.Photos = None,
     val: o.Val = None,
     pairs: o.Pairs = None,
@@ -75,16 +80,28 @@ def prune(
       pixsearch prune runs/phone/train/model.safetensors --keep-macs 0.5 \\
           --steps 2000 --out runs/half
       pixsearch prune runs/phone --strategy evolution --keep-macs 0.3,0.5,0.7 \\
-          --budget 30m
+          --budget 30m --workers 4
       pixsearch prune runs/phone --strategy evolution --objective psnr \\
           --objective "latency@arm64:a76<=30ms"
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import Launch, prune_stage
+    from pixsearch.search.config import implied_executor
 
     settings = {
         "data": o.given(photos=data, val=val, pairs=pairs, val_pairs=val_pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap),
-        "prune": o.given(keep_macs=keep_macs, strategy=strategy, objectives=objective, evaluations=evaluations, population=population),
+        "prune": o.given(
+            keep_macs=keep_macs,
+            strategy=strategy,
+            objectives=objective,
+            evaluations=evaluations,
+            population=population,
+            executor=executor or implied_executor(workers, address),
+            workers=workers,
+            address=address,
+            candidate_limit_s=candidate_limit,
+            candidate_memory_bytes=candidate_memory,
+        ),
         "train": o.given(budget_s=budget, steps=steps, batch=batch, patch=patch, threads=threads, device=device, seed=seed),
     }
     with Output(as_json) as output:

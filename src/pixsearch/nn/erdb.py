@@ -13,8 +13,8 @@ from pixsearch.nn.ops import LOUDER, start
 from pixsearch.nn.reparam import Branches, Folded, convolution
 from pixsearch.signature import Signature
 from pixsearch.space.cost import has_bicubic
-from pixsearch.space.dense import Block, ErdbGenotype, block_inputs, groups_of
-from pixsearch.space.dense_cost import REPEATS, has_entry, has_match, tail
+from pixsearch.space.dense import Block, ErdbGenotype, block_inputs, groups_of, paths_of
+from pixsearch.space.dense_cost import REPEATS, tail
 
 RELU_GAIN = math.sqrt(2)  # what a kernel is raised by to make up for the ReLU behind it (He et al. 2015)
 FAINT = 0.1  # how loud what a block adds to its shortcut starts: a deep chain begins close to a shallow one
@@ -25,13 +25,13 @@ class Dense(nn.Module):
 
     def __init__(self, block: Block, inputs: int, branches: Branches) -> None:
         super().__init__()
-        self.block, self.inputs = block, inputs
+        self.block, self.paths = block, paths_of(block, inputs)
         growth = block.growth
-        self.entry = _conv(inputs, growth, 1, branches, 1.0) if has_entry(block, inputs) else None
+        self.entry = _conv(inputs, growth, 1, branches, 1.0) if self.paths.entry else None
         self.dense = nn.ModuleList(self._dense(number, branches) for number in range(block.convs))
         self.shrink = nn.ModuleList(_conv((i + 2) * growth, growth, 1, branches, 1.0) for i in range(self._shrinks()))
         self.last = _conv(self._joined(), block.width, 1, branches, FAINT)
-        self.match = _conv(inputs, block.width, 1, branches, 1.0) if has_match(block, inputs) else None
+        self.match = _conv(inputs, block.width, 1, branches, 1.0) if self.paths.shortcut == "match" else None
 
     def _dense(self, number: int, branches: Branches) -> nn.Conv2d | Folded:
         del number
@@ -49,12 +49,11 @@ class Dense(nn.Module):
         """(N, inputs, H, W) → (N, width, H, W)."""
         inner = x if self.entry is None else self.entry(x)
         out = self.inside(inner)
-        if self.block.width == self.inputs:
-            return x + out
-        if self.match is None:
-            return inner + out
-        matched: Tensor = self.match(x)
-        return out + matched
+        if self.match is not None:
+            matched: Tensor = self.match(x)
+            return out + matched
+        added: Tensor = x if self.paths.shortcut == "input" else inner
+        return added + out
 
     def inside(self, inner: Tensor) -> Tensor:
         """(N, growth, H, W) → (N, width, H, W)."""

@@ -25,14 +25,14 @@ def missing(body: Body, x: Tensor, folded: Tensor, truth: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def best_reader(features: Tensor, target: Tensor, kernel: int, *, ridge: float = RIDGE) -> Reader:
+def best_reader(features: Tensor, target: Tensor, kernel: int, *, ridge: float = RIDGE, dilation: int = 1) -> Reader:
     """The convolution of `features` (N, C, H, W) that comes closest to `target` (N, O, H, W): ridge regression on the `kernel`² taps.
 
     `ridge` is the penalty as a share of a tap's variance. Taps are taken relative to their mean and spread, so what a feature's size is
     does not matter. Planes are padded with zeros, as the convolution's are. Of large batches the first planes are enough.
     """
     count = _planes(features, kernel)
-    taps = F.unfold(features[:count].float().contiguous(), kernel, padding=kernel // 2).transpose(0, 1).flatten(1)
+    taps = F.unfold(features[:count].float().contiguous(), kernel, dilation, dilation * (kernel // 2)).transpose(0, 1).flatten(1)
     wanted = target[:count].transpose(0, 1).flatten(1)
     middle, level = taps.mean(1, keepdim=True), wanted.mean(1, keepdim=True)
     square = taps.square().mean(1, keepdim=True)

@@ -11,7 +11,7 @@ from pixsearch.nn.build import Network, build
 from pixsearch.nn.reparam import Branches
 from pixsearch.prune.members import Cuts
 from pixsearch.prune.refit import answers, refit
-from pixsearch.prune.slicing import slice_network
+from pixsearch.prune.slicing import outputs_kept, slice_network
 from pixsearch.search.evaluators.standalone import StandaloneTraining, quality_figures
 from pixsearch.search.objectives import Objective
 from pixsearch.search.scored import Fidelity
@@ -47,15 +47,25 @@ class SlicedWeights(StandaloneTraining):
         self.space = self.cuts = cuts
         self.objectives, self.task, self.val, self.settings = tuple(objectives), task, val, settings
         self.inputs = list(inputs)
-        with choose(settings).in_charge():
-            self.wanted = answers(cuts.network, self.inputs)
+        self._wanted: dict[str, Tensor] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what the whole network computes, which every process finds out for itself."""
+        return {**self.__dict__, "_wanted": None}
+
+    @property
+    def wanted(self) -> dict[str, Tensor]:
+        """What the whole network's convolutions give on the patches."""
+        if self._wanted is None:
+            self._wanted = answers(self.cuts.network, self.inputs)
+        return self._wanted
 
     def cut(self, genotype: Genotype) -> Network:
         """The candidate as a network, its weights fitted."""
-        kept = self.cuts.plan(self.cuts.counts(genotype)).kept
+        kept = self.cuts.ranking.kept(self.cuts.counts(genotype))
         with choose(self.settings).in_charge():
             sliced = slice_network(self.cuts.network, kept)
-            refit(sliced, kept, self.inputs, self.wanted)
+            refit(sliced, outputs_kept(self.cuts.network, kept), self.inputs, self.wanted)
         return sliced
 
     def _network(self, genotype: Any, branches: Branches) -> Network:

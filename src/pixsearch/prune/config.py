@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pixsearch.config import LISTED, Config, as_fault
+from pixsearch.config import LISTED, as_fault
+from pixsearch.search.config import CrewConfig
 from pixsearch.search.objectives import Objective, parse_objectives
 
 SHARE = 0.6
@@ -22,7 +23,7 @@ OBJECTIVES = ("psnr", "macs_720p")
 Share = Annotated[float, Field(gt=0.0, lt=WHOLE)]
 
 
-class PruneConfig(Config):
+class PruneConfig(CrewConfig):
     """How much of the model to keep, and how to choose what goes.
 
     `keep_macs` is the share of multiply-adds that may remain, above 0 and below 1; several of them give a model each, and share the
@@ -30,7 +31,7 @@ class PruneConfig(Config):
     channels that change the output least go first), `uniform` (the same share of every layer, the smallest weights first) or
     `evolution` (NSGA-II over the channels that every layer keeps). The last takes `objectives` as a search does, `population`, and
     `evaluations`: candidates in all; left out 160, or as many as a quarter of the training's `budget_s` is enough for. It scores
-    candidates on at most `val_pictures` whole pictures.
+    candidates on at most `val_pictures` whole pictures, in this process or by the `workers` of an `executor`.
     """
 
     strategy: Literal["importance", "uniform", "evolution"] = "importance"
@@ -55,6 +56,7 @@ class PruneConfig(Config):
     @model_validator(mode="after")
     def _of_the_strategy(self) -> PruneConfig:
         given = {"objectives": self.objectives != OBJECTIVES, "evaluations": self.evaluations is not None}
+        given["workers"] = self.workers is not None or self.executor != "inprocess"
         odd = next((name for name, is_given in given.items() if is_given and self.strategy != "evolution"), None)
         if odd is not None:
             raise ValueError(f"`{odd}` belongs to the strategy `evolution`, and this one is `{self.strategy}`; leave it out")

@@ -15,7 +15,7 @@ from pixsearch.search import front as fronts
 from pixsearch.search.bounds import closed_form, infeasible
 from pixsearch.search.deaths import Witness
 from pixsearch.search.engine import Budget, Engine
-from pixsearch.search.executors.inprocess import InProcess
+from pixsearch.search.executors.base import Executor
 from pixsearch.search.latency import telling
 from pixsearch.search.objectives import Objective, violation
 from pixsearch.search.record import Record
@@ -43,7 +43,7 @@ class Evolution:
     seed: int
     population: int
 
-    def run(self, budget: Budget) -> dict[float, Scored]:
+    def run(self, budget: Budget, executor: Executor[Scored]) -> dict[float, Scored]:
         """The member of the best quality under each of the shares; the front is written to front.json.
 
         `InfeasibleError` with the nearest miss when nothing keeps the bounds, `MachineError` when no candidate could be judged.
@@ -56,7 +56,7 @@ class Evolution:
                 texts = [str(objective) for objective in self.objectives]
                 record.note("evolution", objectives=texts, shares=list(self.cuts.shares), fidelity=REFITTED, population=self.population)
             with telling(self.stage.note):
-                judged = self._engine(record, budget).run()
+                judged = self._engine(record, budget, executor).run()
         self._write_front(judged)
         return {share: self._best(judged, share) for share in self.cuts.shares}
 
@@ -66,7 +66,7 @@ class Evolution:
         if violation(self.objectives, figures):
             raise infeasible(self.cuts, self.objectives, smallest, figures)
 
-    def _engine(self, record: Record, budget: Budget) -> Engine:
+    def _engine(self, record: Record, budget: Budget, executor: Executor[Scored]) -> Engine:
         strategy = Nsga2(
             self.cuts,
             self.objectives,
@@ -86,7 +86,7 @@ class Evolution:
 
         rungs = Rungs((Fidelity(0, 0, 0),), self.objectives)
         how = f"Go on with `pixsearch prune --resume {self.stage.run}`."
-        return Engine(strategy, self.evaluator, InProcess(), record, rungs, budget, on_generation=on_generation, how_to_go_on=how)
+        return Engine(strategy, self.evaluator, executor, record, rungs, budget, on_generation=on_generation, how_to_go_on=how)
 
     def _fits(self, genotype: Genotype) -> bool:
         return self.cuts.holds(genotype, self.cuts.shares[0])

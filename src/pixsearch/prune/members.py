@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from pixsearch.nn.build import Network
-from pixsearch.prune.channels import Group, Plan, chain_of, groups
-from pixsearch.prune.shares import LEAST, as_plan, by_scores, strongest, uniform
+from pixsearch.prune.anatomy import anatomy_of
+from pixsearch.prune.ranking import Counts, Ranking
+from pixsearch.prune.shares import by_scores, uniform
 from pixsearch.search.bounds import Fits
 from pixsearch.space.base import Genotype, Space
 
-Counts = tuple[int, ...]
-"""How many channels stay of each group, in the order of `groups`."""
-
-SPREAD = 0.25  # of the logarithm of a group's channels when it is varied
+SPREAD = 0.25  # of the logarithm of a group's slots when it is varied
 CROSSOVER = 0.5  # share of children that have two parents
 MOVED = 0.5  # chance that one more group is varied
 ELSEWHERE = 0.2  # share of children that go for another of several shares
@@ -28,36 +25,27 @@ class Cuts(Space[Any]):
     """What `network` (in its deploy form) can be cut down to by removing channels, the least important ones of each group.
 
     A member is a genotype of the network's own space, `inner`, whose costs it has; so it says how many channels stay, and with the
-    ranking by `scores` which. `shares` are the bounds on the multiply-adds that are asked for, as shares of the network's; every
+    `ranking` which. `shares` are the bounds on the multiply-adds that are asked for, as shares of the network's; every
     member that is drawn or bred keeps the greatest of them and `fits`, and most have no room for one channel more under one of them.
     With `slim` some stay well under it, for a front over another cost.
     """
 
-    def __init__(
-        self, network: Network, inner: Space[Any], scores: Mapping[Group, Tensor], shares: Sequence[float], fits: Fits, *, slim: bool
-    ) -> None:
+    def __init__(self, network: Network, inner: Space[Any], ranking: Ranking, shares: Sequence[float], fits: Fits, *, slim: bool) -> None:
         super().__init__(inner.signature)
         self.name = inner.name  # type: ignore[misc]
-        self.inner, self.scores, self.network, self.whole = inner, scores, network, network.genotype
+        self.inner, self.ranking, self.network, self.whole = inner, ranking, network, network.genotype
         self.fits, self.slim = fits, slim
-        self.groups = groups(chain_of(network.genotype))
-        self.sizes: Counts = tuple(len(scores[group]) for group in self.groups)
+        self.sizes, self.least = ranking.sizes, ranking.least
         self.shares = tuple(sorted(shares, reverse=True))
         self._starts = [
-            *(self.counts(by_scores(self.whole, inner, share, scores).genotype) for share in self.shares),
-            *(self.counts(uniform(network, inner, share).genotype) for share in self.shares),
+            *(by_scores(ranking, inner, share) for share in self.shares),
+            *(uniform(network, inner, share) for share in self.shares),
         ]
         self._given = 0
 
     def counts(self, genotype: Genotype) -> Counts:
-        """How many channels a member has of each group."""
-        layers = chain_of(genotype).layers
-        firsts = [group[0] for group in self.groups]
-        return tuple(layers[number].hidden if what == "hidden" else layers[number].width for number, what in firsts)
-
-    def plan(self, counts: Sequence[int]) -> Plan:
-        """The member with so many channels of each group, and which those are."""
-        return as_plan(self.whole, {group: strongest(self.scores[group], n) for group, n in zip(self.groups, counts, strict=True)})
+        """How many slots a member has of each group."""
+        return self.ranking.anatomy.slots_of(anatomy_of(genotype, self.network.signature).sizes)
 
     def sample(self, rng: np.random.Generator) -> Genotype:
         """A member: at first those that importance and magnitude ask for, in order; then such by importance, varied in every group."""
@@ -65,7 +53,7 @@ class Cuts(Space[Any]):
         if number < len(self._starts):
             return self._settled(self._starts[number], self.shares[number % len(self.shares)], (), rng)
         place = int(rng.integers(len(self.shares)))
-        noise = np.exp(rng.normal(0.0, SPREAD, len(self.groups)))
+        noise = np.exp(rng.normal(0.0, SPREAD, len(self.sizes)))
         return self._settled(np.asarray(self._starts[place]) * noise, self._under(self.shares[place], rng), (), rng)
 
     def mutate(self, genotype: Genotype, rng: np.random.Generator) -> Genotype:
@@ -89,12 +77,12 @@ class Cuts(Space[Any]):
     def shrink(self, genotype: Genotype, rng: np.random.Generator) -> Genotype:
         """A channel less in one group; the smallest member returns itself."""
         counts = self.counts(genotype)
-        wide = [group for group, count in enumerate(counts) if count > self._least(group)]
-        return self._with(counts, int(rng.choice(wide)), -1) if wide else genotype
+        wide = [group for group, count in enumerate(counts) if count > self.least[group]]
+        return self.ranking.genotype(_with(counts, int(rng.choice(wide)), -1)) if wide else genotype
 
     def smallest(self) -> Genotype:
         """As few channels as may be."""
-        return self.plan([self._least(group) for group in range(len(self.groups))]).genotype
+        return self.ranking.genotype(self.least)
 
     def largest(self) -> Genotype:
         """The network as it is."""
@@ -103,8 +91,8 @@ class Cuts(Space[Any]):
     def size(self) -> int:
         """How many members there are, whatever they cost."""
         found = 1
-        for group, size in enumerate(self.sizes):
-            found *= size - self._least(group) + 1
+        for least, size in zip(self.least, self.sizes, strict=True):
+            found *= size - least + 1
         return found
 
     def share(self, genotype: Genotype) -> float:
@@ -128,30 +116,21 @@ class Cuts(Space[Any]):
     def _settled(
         self, wanted: Sequence[float] | np.ndarray[Any, Any], share: float, held: Sequence[int], rng: np.random.Generator
     ) -> Genotype:
-        """The member near `wanted` channels that keeps `share` and has no room for more; groups in `held` give way last."""
-        ends = [(self._least(group), size) for group, size in enumerate(self.sizes)]
-        counts = tuple(int(min(max(round(float(count)), low), high)) for count, (low, high) in zip(wanted, ends, strict=True))
-        member = self.plan(counts).genotype
-        while not self.holds(member, share):
-            wide = [group for group, count in enumerate(counts) if count > self._least(group)]
+        """The member near `wanted` slots that keeps `share` and has no room for more; groups in `held` give way last."""
+        ends = zip(wanted, self.least, self.sizes, strict=True)
+        counts: Counts = tuple(int(min(max(round(float(count)), low), high)) for count, low, high in ends)
+        while not self.holds(self.ranking.genotype(counts), share):
+            wide = [group for group, count in enumerate(counts) if count > self.least[group]]
             if not wide:
-                return member
+                break
             free = [group for group in wide if group not in held] or wide
-            member = self._with(counts, int(rng.choice(free)), -1)
-            counts = self.counts(member)
+            counts = _with(counts, int(rng.choice(free)), -1)
         while room := [group for group in range(len(counts)) if group not in held and self._has_room(counts, group, share)]:
-            member = self._with(counts, int(rng.choice(room)), 1)
-            counts = self.counts(member)
-        return member
+            counts = _with(counts, int(rng.choice(room)), 1)
+        return self.ranking.genotype(counts)
 
     def _has_room(self, counts: Counts, group: int, share: float) -> bool:
-        return counts[group] < self.sizes[group] and self.holds(self._with(counts, group, 1), share)
-
-    def _least(self, group: int) -> int:
-        return min(LEAST, self.sizes[group])
-
-    def _with(self, counts: Counts, group: int, more: int) -> Genotype:
-        return self.plan([count + more * (place == group) for place, count in enumerate(counts)]).genotype
+        return counts[group] < self.sizes[group] and self.holds(self.ranking.genotype(_with(counts, group, 1)), share)
 
     def macs_per_pixel(self, genotype: Genotype) -> float:
         """As in the network's own space; so are the figures below."""
@@ -185,3 +164,7 @@ class Cuts(Space[Any]):
     def describe(self, genotype: Genotype) -> str:
         """See `Space`."""
         return self.inner.describe(genotype)
+
+
+def _with(counts: Counts, group: int, more: int) -> Counts:
+    return tuple(count + more * (place == group) for place, count in enumerate(counts))

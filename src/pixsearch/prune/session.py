@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,17 @@ from pixsearch.card import ModelCard
 from pixsearch.data.open import Data
 from pixsearch.data.patches import Patches
 from pixsearch.nn.build import Network, deploy
+from pixsearch.prune.anatomy import anatomy_of
 from pixsearch.prune.candidates import SlicedWeights
 from pixsearch.prune.channels import importance
 from pixsearch.prune.config import EVALUATIONS, TIME_SHARE, PruneConfig
 from pixsearch.prune.evolution import Evolution
 from pixsearch.prune.members import Cuts
 from pixsearch.prune.parts import Part
-from pixsearch.prune.shares import by_scores, uniform
+from pixsearch.prune.ranking import Ranking
+from pixsearch.prune.shares import by_magnitude, by_scores, uniform
 from pixsearch.prune.slicing import slice_network
-from pixsearch.registry import SPACES
+from pixsearch.registry import EXECUTORS, SPACES
 from pixsearch.rundir import Stage, last_event, write_atomic
 from pixsearch.search.bounds import fits_bounds
 from pixsearch.search.engine import Budget
@@ -62,8 +65,8 @@ def prune_stage(
     The event `pruned` holds `before` and `after` the cut, each with costs, description and scores on `data.val`; the
     score after fine-tuning is that of `done`. What is removed follows from the weights and the seed (an evolution's budget of time: from
     the record), so a resumed stage removes the same. Several shares give RUN/prune/keep-SHARE.safetensors each, the first of them is
-    model.safetensors too; their events carry `keep_macs`, each ends with `tuned`, and `done` is that of the first. Raises `UsageError`
-    for networks that cannot be pruned, `InfeasibleError` when too little would be left, and what `train_stage` raises.
+    model.safetensors too; their events carry `keep_macs`, each ends with `tuned`, and `done` is that of the first. Raises
+    `InfeasibleError` when too little would be left, and what `train_stage` raises.
     """
     whole = deploy(network)
     require_same_photos(stage, data)
@@ -108,10 +111,18 @@ def _planned(pruning: _Pruning) -> dict[float, Network]:
     """The networks that importance or magnitude leave, by share."""
     whole, space = pruning.whole, pruning.space
     if pruning.config.strategy == "uniform":
-        return {share: slice_network(whole, uniform(whole, space, share).kept) for share in pruning.config.shares}
-    inputs = probes(pruning.data, pruning.task, pruning.training, whole.signature)
-    scores = importance(whole, inputs, seed=pruning.training.seed)
-    return {share: slice_network(whole, by_scores(whole.genotype, space, share, scores).kept) for share in pruning.config.shares}
+        ranking = by_magnitude(whole)
+        counts = {share: uniform(whole, space, share) for share in pruning.config.shares}
+    else:
+        ranking = by_importance(whole, pruning.data, pruning.task, pruning.training)
+        counts = {share: by_scores(ranking, space, share) for share in pruning.config.shares}
+    return {share: slice_network(whole, ranking.kept(found)) for share, found in counts.items()}
+
+
+def by_importance(whole: Network, data: Data, task: Task, training: TrainConfig) -> Ranking:
+    """The ranking of the channels of a network in its deploy form."""
+    scores = importance(whole, probes(data, task, training, whole.signature), seed=training.seed)
+    return Ranking(anatomy_of(whole.genotype, whole.signature), scores)
 
 
 def _evolved(pruning: _Pruning) -> dict[float, Network]:
@@ -124,7 +135,8 @@ def _evolved(pruning: _Pruning) -> dict[float, Network]:
     if picked is None:
         baseline = quality_figures(score_baseline(judge.val.as_cache(), task))
         evolution = Evolution(judge.cuts, objectives, judge, baseline, stage, training.seed, config.population)
-        found = evolution.run(budget(config, training))
+        with closing(EXECUTORS.load(config.executor)(config.crew_of(training.threads))) as executor:
+            found = evolution.run(budget(config, training), executor)
         picked = {"shares": list(found), "genes": [one.genotype.genes() for one in found.values()]}
         stage.note("picked", **picked)
     genes = dict(zip(picked["shares"], picked["genes"], strict=True))
@@ -134,12 +146,12 @@ def _evolved(pruning: _Pruning) -> dict[float, Network]:
 def make_judge(whole: Network, data: Data, task: Task, config: PruneConfig, training: TrainConfig) -> SlicedWeights:
     """What judges the networks that `whole` (in its deploy form) can be cut down to; they are its `cuts`."""
     objectives, space = config.parsed_objectives(), SPACES.load(whole.genotype.space)(whole.signature)
-    inputs = probes(data, task, training, whole.signature)
-    scores = importance(whole, inputs, seed=training.seed)
+    ranking = by_importance(whole, data, task, training)
     slim = any(o.is_cost and o.name != "macs_720p" for o in objectives)
-    cuts = Cuts(whole, space, scores, config.shares, fits_bounds(space, objectives), slim=slim)
+    cuts = Cuts(whole, space, ranking, config.shares, fits_bounds(space, objectives), slim=slim)
     val = Selection(data.val, task, pictures=config.val_pictures, window=WHOLE_PICTURES)
-    return SlicedWeights(cuts, inputs, objectives, task, val, training)
+    settings = training.model_copy(update={"threads": config.threads_of(training.threads)})
+    return SlicedWeights(cuts, probes(data, task, training, whole.signature), objectives, task, val, settings)
 
 
 def budget(config: PruneConfig, training: TrainConfig) -> Budget:

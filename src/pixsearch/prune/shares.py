@@ -3,103 +3,92 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-
-from torch import Tensor
 
 from pixsearch.errors import InfeasibleError
 from pixsearch.nn.build import Network
-from pixsearch.prune.channels import Group, Plan, by_place, chain_of, magnitude, narrowed, with_chain
-from pixsearch.space.base import Genotype, Space
+from pixsearch.prune.anatomy import anatomy_of
+from pixsearch.prune.channels import magnitude
+from pixsearch.prune.ranking import LEAST, Counts, Ranking
+from pixsearch.space.base import Space
 
-LEAST = 2  # channels a group keeps, whatever is asked
-
-Channels = Mapping[Group, Sequence[int]]
-Price = Callable[[Channels], float]
+Price = Callable[[Sequence[int]], float]
 
 
-def by_scores(genotype: Genotype, space: Space[Any], keep_macs: float, scores: Mapping[Group, Tensor]) -> Plan:
-    """Which channels to remove so that at most a share `keep_macs` (0…1) of the multiply-adds is left, by their `scores`.
+def by_scores(ranking: Ranking, space: Space[Any], keep_macs: float) -> Counts:
+    """How much of each group to keep so that at most a share `keep_macs` (0…1) of the multiply-adds is left, by the ranking's scores.
 
-    The channel with the least score for each multiply-add it saves goes first, until the bound holds; then channels
-    come back, the highest scores first, as long as the bound allows. Every group keeps `LEAST` channels (or what it has).
+    The slot with the least score for each multiply-add it saves goes first, until the bound holds; then slots
+    come back, the highest scores first, as long as the bound allows. Every strand keeps `LEAST` channels (or what it has).
     `InfeasibleError` when even that is too much.
     """
-    macs, before = pricing(genotype, space), space.macs_per_pixel(genotype)
-    kept = {group: list(range(len(score))) for group, score in scores.items()}
-    removed: list[tuple[Group, int]] = []
-    while macs(kept) > keep_macs * before:
-        step = _next(kept, scores, macs)
-        if step is None:
-            raise too_little(keep_macs, macs(kept) / before)
-        group, channel = step
-        kept[group].remove(channel)
-        removed.append(step)
-    for group, channel in sorted(removed, key=lambda step: -float(scores[step[0]][step[1]])):
-        wider = {**kept, group: sorted([*kept[group], channel])}
-        if macs(wider) <= keep_macs * before:
-            kept = wider
-    return as_plan(genotype, kept)
+    macs = pricing(ranking, space)
+    counts, bound = list(ranking.sizes), keep_macs * macs(ranking.sizes)
+    removed: list[int] = []
+    while macs(counts) > bound:
+        group = _next(counts, ranking, macs)
+        if group is None:
+            raise too_little(ranking, space, keep_macs)
+        counts[group] -= 1
+        removed.append(group)
+    for group, _ in sorted(_slots(removed, counts), key=lambda slot: -ranking.scores[slot[0]][slot[1]]):
+        wider = [count + (place == group) for place, count in enumerate(counts)]
+        counts = wider if macs(wider) <= bound else counts
+    return tuple(counts)
 
 
-def _next(kept: Mapping[Group, list[int]], scores: Mapping[Group, Tensor], macs: Price) -> tuple[Group, int] | None:
-    """The removal that costs the least importance for each multiply-add saved; None when every group is down to its least."""
-    now, prices = macs(kept), {}
-    for group, channels in kept.items():
-        if len(channels) > LEAST:
-            channel = min(channels, key=lambda c: float(scores[group][c]))
-            prices[group, channel] = float(scores[group][channel]) / (now - macs({**kept, group: channels[1:]}))
-    return min(prices, key=lambda step: prices[step]) if prices else None
+def _next(counts: Sequence[int], ranking: Ranking, macs: Price) -> int | None:
+    """The group that loses the least importance for each multiply-add saved; None when every one is down to its least."""
+    now, prices = macs(counts), {}
+    for group, count in enumerate(counts):
+        if count > ranking.least[group]:
+            narrower = [one - (place == group) for place, one in enumerate(counts)]
+            prices[group] = ranking.scores[group][count - 1] / (now - macs(narrower))
+    return min(prices, key=lambda group: prices[group]) if prices else None
 
 
-def uniform(network: Network, space: Space[Any], keep_macs: float) -> Plan:
-    """The same share of the channels of every group, those of the greatest magnitude, so that at most `keep_macs` is left.
+def _slots(removed: Sequence[int], counts: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The slots that are gone, by group and number."""
+    for group in sorted(set(removed), key=removed.index):
+        yield from ((group, slot) for slot in range(counts[group], counts[group] + removed.count(group)))
 
-    The share is the greatest that the bound allows; groups then get one channel more, from the first on, where there is room.
+
+def uniform(network: Network, space: Space[Any], keep_macs: float) -> Counts:
+    """The same share of every group, so that at most `keep_macs` is left.
+
+    The share is the greatest that the bound allows; groups then get one slot more, from the first on, where there is room.
     `InfeasibleError` as in `by_scores`; `network` in its deploy form.
     """
-    genotype, scores = network.genotype, magnitude(network)
-    macs, bound = pricing(genotype, space), keep_macs * space.macs_per_pixel(genotype)
-    sizes = {group: len(score) for group, score in scores.items()}
-
-    def of(counts: Mapping[Group, int]) -> dict[Group, list[int]]:
-        return {group: strongest(scores[group], count) for group, count in counts.items()}
-
-    shares = sorted({count / size for size in sizes.values() for count in range(size + 1)}, reverse=True)
-    ladder = ({group: max(min(LEAST, size), math.floor(share * size + 1e-9)) for group, size in sizes.items()} for share in shares)
-    counts = next((counts for counts in ladder if macs(of(counts)) <= bound), None)
+    ranking = by_magnitude(network)
+    macs, sizes, least = pricing(ranking, space), ranking.sizes, ranking.least
+    bound = keep_macs * macs(sizes)
+    shares = sorted({count / size for size in sizes for count in range(size + 1)}, reverse=True)
+    ladder = (tuple(max(low, math.floor(share * size + 1e-9)) for low, size in zip(least, sizes, strict=True)) for share in shares)
+    counts = next((counts for counts in ladder if macs(counts) <= bound), None)
     if counts is None:
-        least = {group: min(LEAST, size) for group, size in sizes.items()}
-        raise too_little(keep_macs, macs(of(least)) / space.macs_per_pixel(genotype))
-    for group, size in sizes.items():
-        wider = {**counts, group: min(size, counts[group] + 1)}
-        counts = wider if macs(of(wider)) <= bound else counts
-    return as_plan(genotype, of(counts))
+        raise too_little(ranking, space, keep_macs)
+    for group, size in enumerate(sizes):
+        wider = tuple(min(size, count + 1) if place == group else count for place, count in enumerate(counts))
+        counts = wider if macs(wider) <= bound else counts
+    return counts
 
 
-def strongest(score: Tensor, count: int) -> list[int]:
-    """The `count` channels of the greatest score, in their order; the earlier of equals."""
-    ranked = sorted(range(len(score)), key=lambda channel: -float(score[channel]))
-    return sorted(ranked[:count])
+def by_magnitude(network: Network) -> Ranking:
+    """The ranking by the weights of a network in its deploy form."""
+    return Ranking(anatomy_of(network.genotype, network.signature), magnitude(network))
 
 
-def pricing(genotype: Genotype, space: Space[Any]) -> Price:
-    """What the network costs with these channels of each group: multiply-adds an output pixel."""
-    chain = chain_of(genotype)
-    return lambda channels: space.macs_per_pixel(with_chain(genotype, narrowed(chain, by_place(chain, channels))))
+def pricing(ranking: Ranking, space: Space[Any]) -> Price:
+    """What the network costs with so many slots of each group: multiply-adds an output pixel."""
+    return lambda counts: space.macs_per_pixel(ranking.genotype(counts))
 
 
-def as_plan(genotype: Genotype, kept: Channels) -> Plan:
-    """The plan that keeps these channels of each group."""
-    chain = chain_of(genotype)
-    places = by_place(chain, kept)
-    return Plan(with_chain(genotype, narrowed(chain, places)), places)
-
-
-def too_little(keep_macs: float, share: float) -> InfeasibleError:
-    """The error for a bound under what is left at the least: a share `share`."""
+def too_little(ranking: Ranking, space: Space[Any], keep_macs: float) -> InfeasibleError:
+    """The error for a bound under what is left at the least."""
+    macs = pricing(ranking, space)
+    share = macs(ranking.least) / macs(ranking.sizes)
     return InfeasibleError(
-        f"`--keep-macs {keep_macs:g}` cannot be reached: with {LEAST} channels a layer {share:.3f} of the multiply-adds are left. "
-        f"Ask for {math.ceil(share * 1000) / 1000:g} or more, or train a smaller architecture."
+        f"`--keep-macs {keep_macs:g}` cannot be reached: with {LEAST} channels a layer, or as few as can go, {share:.3f} of the "
+        f"multiply-adds are left. Ask for {math.ceil(share * 1000) / 1000:g} or more, or train a smaller architecture."
     )

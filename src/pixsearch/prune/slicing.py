@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
 from pixsearch.nn.build import Network, build, deploy
-from pixsearch.nn.dynamic import DynamicConv
-from pixsearch.prune.channels import Kept, chain_of, makers, narrowed, with_chain
-from pixsearch.space.chain import DYNAMIC, SEPARABLES, MobileGenotype, first_dynamic, input_widths
+from pixsearch.prune.anatomy import Anatomy, Kept, anatomy_of, positions
 
 
 def slice_network(network: Network, kept: Kept) -> Network:
@@ -18,89 +17,39 @@ def slice_network(network: Network, kept: Kept) -> Network:
     It equals the old one in which every removed channel is set to zero behind its activation: a layer's output behind the layer's
     activation, a hidden channel behind the activation that follows the depthwise convolution.
     """
-    genotype, old = chain_of(network.genotype), deploy(network)
-    new = build(with_chain(network.genotype, narrowed(genotype, kept)), network.signature)
-    target, tensors = new.body.state_dict(), old.body.state_dict()
-    for name, (outputs, inputs) in _slices(genotype, kept).items():
-        for part in ("weight", "bias"):
-            key = f"{name}.{part}"
-            if key in tensors:
-                value = tensors[key] if outputs is None else tensors[key][list(outputs)]
-                target[key] = value if inputs is None or part == "bias" else value[:, list(inputs)]
-    target |= _dynamic_slices(old, genotype, kept)
-    new.body.load_state_dict(target)
+    anatomy, old = anatomy_of(network.genotype, network.signature), deploy(network)
+    new = build(anatomy.narrowed(kept), network.signature)
+    tensors = old.body.state_dict()
+    new.body.load_state_dict({name: _sliced(tensor, name, anatomy, kept) for name, tensor in tensors.items()})
     return new.to(next(old.parameters()).device).train(network.training)
 
 
-def _dynamic_slices(old: Network, genotype: MobileGenotype, kept: Kept) -> dict[str, Tensor]:
-    """Experts and predictor of a dynamic chain with the channels that are kept; nothing of a static one.
-
-    An output channel goes with all its experts and their coefficients, and the predictor no longer sees channels that are gone.
-    """
-    first = first_dynamic(genotype)
-    if first is None:
-        return {}
-    entering = [
-        list(range(input_widths(genotype, old.signature)[0])),
-        *(list(kept[number, "out"]) for number in range(len(genotype.layers))),
-    ]
-    tensors, sliced, rows, begin = old.body.state_dict(), {}, [], 0
-    for number, layer in enumerate(genotype.layers):
-        if layer.op not in DYNAMIC:
-            continue
-        depthwise = DYNAMIC[layer.op] in SEPARABLES
-        name = f"layers.{number}.0.depthwise" if depthwise else f"layers.{number}.0"
-        conv = old.body.get_submodule(name)
-        assert isinstance(conv, DynamicConv)
-        outputs = entering[number] if depthwise else entering[number + 1]
-        experts = [channel * conv.experts + expert for channel in outputs for expert in range(conv.experts)]
-        for part in ("fixed", *(f"weights.{expert}" for expert in range(conv.experts))):
-            kernels = tensors[f"{name}.{part}"][outputs]
-            sliced[f"{name}.{part}"] = kernels if depthwise else kernels[:, entering[number]]
-        rows += [begin + row for row in experts]
-        begin += conv.outputs * conv.experts
-    linear = "predictor.linear"
-    sliced[f"{linear}.weight"] = tensors[f"{linear}.weight"][rows][:, entering[first]]
-    sliced[f"{linear}.bias"] = tensors[f"{linear}.bias"][rows]
-    return sliced
+def _sliced(tensor: Tensor, name: str, anatomy: Anatomy, kept: Kept) -> Tensor:
+    places = [None if lane is None else positions(lane, kept) for lane in anatomy.tensors.get(name, ())]
+    if name in anatomy.grouped:
+        outputs, inputs = places
+        assert outputs is not None
+        assert inputs is not None
+        return _sliced_in_groups(tensor, outputs, inputs, anatomy.grouped[name])
+    for dimension, staying in enumerate(places):
+        if staying is not None:
+            tensor = tensor.index_select(dimension, torch.tensor(staying, device=tensor.device))
+    return tensor
 
 
-Slice = tuple[Sequence[int] | None, Sequence[int] | None]
-
-
-def _slices(genotype: MobileGenotype, kept: Kept) -> dict[str, Slice]:
-    """Output and input channels that stay, for each module that has some (None: all)."""
-    found: dict[str, Slice] = {}
-    inputs: Sequence[int] | None = None
-    for number, layer in enumerate(genotype.layers):
-        name, outputs = f"layers.{number}", kept[number, "out"]
-        found[f"{name}.1"] = (outputs, None)
-        if layer.op == "ib3":
-            hidden = kept[number, "hidden"]
-            found[f"{name}.0.expand"] = (hidden, inputs)
-            found[f"{name}.0.project"] = (outputs, hidden)
-            found |= {f"{name}.0.{part}": (hidden, None) for part in ("act1", "depthwise", "act2")}
-        elif layer.op in DYNAMIC:
-            if DYNAMIC[layer.op] in SEPARABLES:
-                found[f"{name}.0.pointwise"] = (outputs, inputs)
-            else:
-                found[f"{name}.0"] = (outputs, inputs)
-        elif layer.op in SEPARABLES:
-            found[f"{name}.0.depthwise"] = (inputs, None)
-            found[f"{name}.0.pointwise"] = (outputs, inputs)
-        else:
-            found[f"{name}.0"] = (outputs, inputs)
-        inputs = outputs
-    return {**found, "tail": (None, inputs), "state": (None, inputs)}
+def _sliced_in_groups(weight: Tensor, outputs: Sequence[int], inputs: Sequence[int], groups: int) -> Tensor:
+    """The kernel (O, I / groups, k, k) of a convolution in groups, each of which keeps as many channels."""
+    wide, deep = len(weight) // groups, weight.shape[1]
+    parts = []
+    for group in range(groups):
+        made = [output for output in outputs if output // wide == group]
+        seen = [one - group * deep for one in inputs if one // deep == group]
+        parts.append(weight[made][:, seen])
+    return torch.cat(parts)
 
 
 def outputs_kept(network: Network, kept: Kept) -> dict[str, Sequence[int] | None]:
-    """For each of the `mixing_layers` which of the whole network's outputs stay (None: all)."""
-    outputs = {name: kept[place] for place, name in makers(chain_of(network.genotype)).items()}
-    return {name: outputs.get(name) for name in mixing_layers(network)}
-
-
-def mixing_layers(network: Network) -> list[str]:
-    """The plain convolutions that mix channels, the tail included, in the order they are computed in; `network` in its deploy form."""
-    named = [*makers(chain_of(network.genotype)).values(), "tail"]
-    return [name for name in named if isinstance(network.body.get_submodule(name), nn.Conv2d)]
+    """For each convolution that mixes channels, in the order of computation, which of the whole `network`'s outputs stay (None: all)."""
+    anatomy = anatomy_of(network.genotype, network.signature)
+    lanes = {name: anatomy.tensors[f"{name}.weight"][0] for name in anatomy.mixing}
+    return {name: None if lane is None else positions(lane, kept) for name, lane in lanes.items()}

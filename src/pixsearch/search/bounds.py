@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,11 @@ def closed_form(space: Space[Any], genotype: Genotype) -> dict[str, float]:
 
 def fits_bounds(space: Space[Any], objectives: Sequence[Objective]) -> Fits:
     """Whether a genotype keeps every bound on a closed-form figure."""
-    bounded = [o for o in objectives if o.is_closed_form and o.bound is not None]
-    if not bounded:
-        return lambda _genotype: True
-    return lambda genotype: not violation(bounded, closed_form(space, genotype))
+    return partial(_keeps, space, [o for o in objectives if o.is_closed_form and o.bound is not None])
+
+
+def _keeps(space: Space[Any], bounded: Sequence[Objective], genotype: Genotype) -> bool:
+    return not bounded or not violation(bounded, closed_form(space, genotype))
 
 
 def require_feasible(space: Space[Any], objectives: Sequence[Objective], rng: np.random.Generator) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,7 +17,51 @@ def implied_executor(workers: Any, address: Any) -> str | None:
     return "ray" if address else "pool" if workers else None
 
 
-class SearchConfig(Config):
+class CrewConfig(Config):
+    """Where candidates are judged, and what each may take.
+
+    `executor` is `inprocess`, `pool` (meant by `workers` alone) or `ray` (meant by `address` alone). A candidate that takes
+    longer than `candidate_limit_s`, or whose worker takes more than `candidate_memory_bytes`, is tried once more and then fails;
+    in this process neither can be enforced.
+    """
+
+    may_change: ClassVar[frozenset[str]] = frozenset({"executor", "workers", "address", "candidate_limit_s", "candidate_memory_bytes"})
+
+    executor: Annotated[str, known_in(EXECUTORS)] = "inprocess"
+    workers: int | None = Field(default=None, ge=1)
+    address: str | None = None
+    candidate_limit_s: Annotated[Seconds, Field(gt=0)] | None = None
+    candidate_memory_bytes: Annotated[ByteCount, Field(gt=0)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _implied_executor(cls, data: Any) -> Any:
+        """Workers or an address name their executor."""
+        if not isinstance(data, dict):
+            return data
+        executor = data.get("executor") or implied_executor(data.get("workers"), data.get("address"))
+        return data if executor is None else {**data, "executor": executor}
+
+    @model_validator(mode="after")
+    def _enforceable(self) -> Self:
+        limits = {"candidate_limit_s": self.candidate_limit_s, "candidate_memory_bytes": self.candidate_memory_bytes}
+        given = next((name for name, value in limits.items() if value is not None), None)
+        if self.executor == "inprocess" and given is not None:
+            raise ValueError(f"`{given}` cannot be enforced in this process; give `workers` too, if only 1")
+        if self.executor == "inprocess" and (self.workers or 1) > 1:
+            raise ValueError(f"`inprocess` has one worker, not `{self.workers}`; give `workers` 1, or name `pool` or `ray`")
+        return self
+
+    def threads_of(self, threads: int | None) -> int | None:
+        """The torch threads a candidate is judged with, `threads` if given: one for each worker; None leaves it to the training."""
+        return threads or (None if self.executor == "inprocess" else 1)
+
+    def crew_of(self, threads: int | None) -> Crew:
+        """Who judges candidates, with so many threads each."""
+        return Crew(self.workers, self.threads_of(threads) or 1, self.candidate_limit_s, self.candidate_memory_bytes, self.address)
+
+
+class SearchConfig(CrewConfig):
     """What is sought and how.
 
     `objectives` are written out in full, bounds and latency defaults included, so a record never depends on defaults
@@ -29,10 +73,7 @@ class SearchConfig(Config):
     with its fixed centre of that size. Results are repeatable for the same `threads`.
 
     With `rungs` (steps, ascending) a candidate is trained for the first of them, the best share `keep` of each generation for the next,
-    and so on; `proxy_steps` is then the last. `executor` says where candidates are trained: `inprocess`, `pool` (meant by `workers`
-    alone) or `ray` (meant by `address` alone). Each worker has `threads` torch threads, one when left out. A candidate that takes
-    longer than `candidate_limit_s`, or whose worker takes more than `candidate_memory_bytes`, is tried once more and then fails;
-    in this process neither can be enforced.
+    and so on; `proxy_steps` is then the last. Each worker has `threads` torch threads, one when left out.
 
     `guidance` lets `esr-ea` weight its mutations by the credits that blocks have earned; without it all weigh alike.
     `cars` trains shared weights instead: at first for `warmup_steps` steps on random members (left out: a third of
@@ -41,9 +82,7 @@ class SearchConfig(Config):
     `blockqnn` has `offspring` candidates under way at a time; how random its decisions are follows the budget the search was begun with.
     """
 
-    may_change: ClassVar[frozenset[str]] = frozenset(
-        {"evaluations", "budget_s", "threads", "executor", "workers", "address", "candidate_limit_s", "candidate_memory_bytes"}
-    )
+    may_change: ClassVar[frozenset[str]] = CrewConfig.may_change | {"evaluations", "budget_s", "threads"}
 
     strategy: Annotated[str, known_in(STRATEGIES)] = "nsga2"
     space: Annotated[str, known_in(SPACES)] = "mobile"
@@ -66,23 +105,18 @@ class SearchConfig(Config):
     val_pictures: int = Field(default=8, ge=1)
     val_window: int = Field(default=1024, ge=64)
     seed: int = Field(default=0, ge=0)
-    executor: Annotated[str, known_in(EXECUTORS)] = "inprocess"
-    workers: int | None = Field(default=None, ge=1)
-    address: str | None = None
-    candidate_limit_s: Annotated[Seconds, Field(gt=0)] | None = None
-    candidate_memory_bytes: Annotated[ByteCount, Field(gt=0)] | None = None
     threads: int | None = Field(default=None, ge=1)
     device: str | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _implied(cls, data: Any) -> Any:
-        """Workers or an address name their executor, and rungs the steps of a full proxy training."""
+    def _implied_steps(cls, data: Any) -> Any:
+        """Rungs name the steps of a full proxy training."""
         if not isinstance(data, dict):
             return data
-        executor, rungs = data.get("executor") or implied_executor(data.get("workers"), data.get("address")), listed(data.get("rungs"))
+        rungs = listed(data.get("rungs"))
         steps = data.get("proxy_steps") or (rungs[-1] if isinstance(rungs, list | tuple) and rungs else None)
-        known = {"executor": executor, "rungs": rungs, "proxy_steps": steps}
+        known = {"rungs": rungs, "proxy_steps": steps}
         return {**data, **{name: value for name, value in known.items() if value is not None}}
 
     @field_validator("objectives")
@@ -101,16 +135,6 @@ class SearchConfig(Config):
         return self
 
     @model_validator(mode="after")
-    def _enforceable(self) -> SearchConfig:
-        limits = {"candidate_limit_s": self.candidate_limit_s, "candidate_memory_bytes": self.candidate_memory_bytes}
-        given = next((name for name, value in limits.items() if value is not None), None)
-        if self.executor == "inprocess" and given is not None:
-            raise ValueError(f"`{given}` cannot be enforced in this process; give `workers` too, if only 1")
-        if self.executor == "inprocess" and (self.workers or 1) > 1:
-            raise ValueError(f"`inprocess` has one worker, not `{self.workers}`; give `workers` 1, or name `pool` or `ray`")
-        return self
-
-    @model_validator(mode="after")
     def _one_budget(self) -> SearchConfig:
         if (self.evaluations is None) == (self.budget_s is None):
             said = "both are" if self.evaluations is not None else "neither is"
@@ -120,7 +144,7 @@ class SearchConfig(Config):
     @property
     def threads_each(self) -> int | None:
         """The torch threads a candidate is trained with; None leaves it to the training."""
-        return self.threads or (None if self.executor == "inprocess" else 1)
+        return self.threads_of(self.threads)
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -129,7 +153,7 @@ class SearchConfig(Config):
 
     def crew(self) -> Crew:
         """Who evaluates candidates."""
-        return Crew(self.workers, self.threads_each or 1, self.candidate_limit_s, self.candidate_memory_bytes, self.address)
+        return self.crew_of(self.threads)
 
     def parsed_objectives(self) -> tuple[Objective, ...]:
         """The objectives, read."""

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import groupby
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pixsearch.errors import DataError
 from pixsearch.signature import Signature
 from pixsearch.space.base import Genotype
 from pixsearch.space.chain import SKIPS
-from pixsearch.space.genes import check_keys, one_of
+from pixsearch.space.genes import check_keys, integer, one_of
 
 KINDS = ("shrink", "group", "context")
 OFF = "off"
 MAX_BLOCKS = 20
 CONVS = (2, 4, 6, 8)
 WIDTHS = (4, 8, 16, 24, 32)
+QUARTERED = ("group", "context")
+"""Kinds that take their channels four by four: `growth` is a multiple of 4."""
+
+
+class Paths(NamedTuple):
+    """How a block's input gets on: through a 1×1 at its `entry` or as it is, and what is added to its output."""
+
+    entry: bool
+    shortcut: str
+
+
+PATHS = {
+    "match": Paths(False, "match"),
+    "entry input": Paths(True, "input"),
+    "entry inner": Paths(True, "inner"),
+    "entry match": Paths(True, "match"),
+}
 
 
 @dataclass(frozen=True)
@@ -29,13 +46,15 @@ class Block:
     weights, then shrunk as in SRDB. A block adds its input to its output, through a 1×1 where neither its input nor what it
     makes `growth` channels of that is as wide as its output.
 
-    The paper has 4, 6 or 8 convolutions and 8 to 32 channels; 2 convolutions and 4 channels are for phones.
+    The paper has 4, 6 or 8 convolutions and 8 to 32 channels; 2 convolutions and 4 channels are for phones. In a pruned network widths can
+    come to be equal that were not; there `paths`, one of `PATHS`, says which ways the input goes. It is empty where the widths say so.
     """
 
     kind: str
     convs: int
     growth: int
     width: int
+    paths: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +69,30 @@ class ErdbGenotype(Genotype):
 
     def genes(self) -> dict[str, Any]:
         """Plain values."""
-        return {"blocks": [asdict(block) for block in self.blocks], "width": self.width, "skip": self.skip}
+        return {"blocks": [_genes_of(block) for block in self.blocks], "width": self.width, "skip": self.skip}
+
+
+def _genes_of(block: Block) -> dict[str, Any]:
+    return {gene: value for gene, value in asdict(block).items() if gene != "paths" or value}
+
+
+def paths_of(block: Block, inputs: int) -> Paths:
+    """Which ways a block's `inputs` channels go."""
+    return PATHS[block.paths] if block.paths else _implied(block, inputs)
+
+
+def _implied(block: Block, inputs: int) -> Paths:
+    """What widths alone say."""
+    shortcut = "input" if block.width == inputs else "inner" if block.width == block.growth else "match"
+    return Paths(inputs != block.growth, shortcut)
+
+
+def with_paths(block: Block, inputs: int, paths: Paths) -> Block:
+    """The block with its input going these ways, or those that its widths say where these do not fit them."""
+    named = "" if paths == _implied(block, inputs) else next((name for name, one in PATHS.items() if one == paths), "")
+    narrow = {"input": inputs, "inner": block.growth, "match": block.width}[paths.shortcut]
+    fits = block.width == narrow and (paths.entry or inputs == block.growth)
+    return replace(block, paths=named if fits else "")
 
 
 def groups_of(number: int) -> int:
@@ -68,6 +110,21 @@ def has_context(genotype: ErdbGenotype) -> bool:
     return any(block.kind == "context" for block in genotype.blocks)
 
 
+def canonical(genotype: ErdbGenotype, signature: Signature) -> ErdbGenotype:
+    """The one way to write this network.
+
+    Paths are named where widths do not say them alone, growth is rounded down where it has to be a multiple of 4, and at scale 1 both
+    global skips are the identity, written `nearest`.
+    """
+    blocks, inputs = [], genotype.width
+    for block in genotype.blocks:
+        growth = max(4, block.growth - block.growth % 4) if block.kind in QUARTERED else block.growth
+        narrow = replace(block, growth=growth)
+        blocks.append(with_paths(narrow, inputs, paths_of(narrow, inputs)))
+        inputs = block.width
+    return replace(genotype, blocks=tuple(blocks), skip=canonical_skip(genotype.skip, signature))
+
+
 def canonical_skip(skip: str, signature: Signature) -> str:
     """At scale 1 both global skips are the identity, written `nearest`."""
     return "nearest" if signature.scale == 1 else skip
@@ -82,7 +139,7 @@ def parse_blocks(genes: dict[str, Any]) -> ErdbGenotype:
     parsed = tuple(_parse_block(f"blocks[{i}]", block) for i, block in enumerate(blocks) if not _is_off(block))
     if not 1 <= len(parsed) <= MAX_BLOCKS:
         raise DataError(f"`blocks` holds {len(parsed)} blocks that compute; it must hold 1 to {MAX_BLOCKS}.")
-    width = one_of("width", genes.get("width", 16), WIDTHS)
+    width = integer("width", genes.get("width", 16), 1, max(WIDTHS))
     return ErdbGenotype(parsed, width, one_of("skip", genes.get("skip", "nearest"), SKIPS))
 
 
@@ -92,12 +149,17 @@ def _is_off(block: Any) -> bool:
 
 def _parse_block(where: str, block: Any) -> Block:
     known = [field.name for field in fields(Block)]
-    check_keys(block, known, set(known), f"`{where}`")
+    check_keys(block, known, set(known) - {"paths"}, f"`{where}`")
+    kind = one_of(f"{where}.kind", block["kind"], (*KINDS, OFF))
+    growth = integer(f"{where}.growth", block["growth"], 1, max(WIDTHS))
+    if kind in QUARTERED and growth % 4:
+        raise DataError(f"`{where}.growth` is `{growth}`; in a block of kind `{kind}` it must be a multiple of 4.")
     return Block(
-        kind=one_of(f"{where}.kind", block["kind"], (*KINDS, OFF)),
+        kind=kind,
         convs=one_of(f"{where}.convs", block["convs"], CONVS),
-        growth=one_of(f"{where}.growth", block["growth"], WIDTHS),
-        width=one_of(f"{where}.width", block["width"], WIDTHS),
+        growth=growth,
+        width=integer(f"{where}.width", block["width"], 1, max(WIDTHS)),
+        paths=one_of(f"{where}.paths", block.get("paths", ""), ("", *PATHS)),
     )
 
 

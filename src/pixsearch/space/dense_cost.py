@@ -7,7 +7,7 @@ from functools import cache
 
 from pixsearch.signature import Signature
 from pixsearch.space.cost import Conv, bicubic_side, has_bicubic
-from pixsearch.space.dense import Block, ErdbGenotype, block_inputs, groups_of, has_context
+from pixsearch.space.dense import Block, ErdbGenotype, block_inputs, groups_of, has_context, paths_of
 from pixsearch.space.memory import Tape, run_between_ends
 
 REPEATS = 3  # how often a context block applies each 3×3
@@ -27,7 +27,8 @@ def tail(genotype: ErdbGenotype, signature: Signature) -> Conv:
 def block_convolutions(block: Block, inputs: int) -> Iterator[Conv]:
     """The convolutions of one block that takes `inputs` channels."""
     growth, last = block.growth, block.convs - 1
-    if has_entry(block, inputs):
+    paths = paths_of(block, inputs)
+    if paths.entry:
         yield Conv(inputs, growth, 1)
     for number in range(block.convs):
         joined = (number + 2) * growth
@@ -42,18 +43,8 @@ def block_convolutions(block: Block, inputs: int) -> Iterator[Conv]:
             case _:
                 yield Conv(growth, growth, 3, uses=REPEATS / 4)
                 yield Conv(joined // 4, block.width, 1) if number == last else Conv(joined, growth, 1, uses=1 / 4)
-    if has_match(block, inputs):
+    if paths.shortcut == "match":
         yield Conv(inputs, block.width, 1)
-
-
-def has_entry(block: Block, inputs: int) -> bool:
-    """Whether a 1×1 brings a block's input to `growth` channels."""
-    return inputs != block.growth
-
-
-def has_match(block: Block, inputs: int) -> bool:
-    """Whether a 1×1 brings a block's input to the width of its output, to be added to that."""
-    return block.width not in (inputs, block.growth)
 
 
 @cache
@@ -121,14 +112,13 @@ def peak_values(genotype: ErdbGenotype, signature: Signature, height: int, width
 
 
 def _run_block(tape: Tape, block: Block, inputs: int, source: int, pixels: int) -> int:
-    inner = tape.run([source], block.growth * pixels) if has_entry(block, inputs) else source
+    paths = paths_of(block, inputs)
+    inner = tape.run([source], block.growth * pixels) if paths.entry else source
     run = {"shrink": _run_shrink, "group": _run_group, "context": _run_context}[block.kind]
     current = run(tape, block, inner, pixels)
-    if block.width == inputs:
-        return tape.run_in_place([source, current])
-    if block.width == block.growth:
-        return tape.run_in_place([inner, current])
-    return tape.run_in_place([current, tape.run([source], block.width * pixels)])
+    if paths.shortcut == "match":
+        return tape.run_in_place([current, tape.run([source], block.width * pixels)])
+    return tape.run_in_place([source if paths.shortcut == "input" else inner, current])
 
 
 def _run_shrink(tape: Tape, block: Block, inner: int, pixels: int) -> int:

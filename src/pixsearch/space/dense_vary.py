@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,7 @@ def _without(genotype: ErdbGenotype, place: int) -> ErdbGenotype:
 
 def change_gene(genotype: ErdbGenotype, rng: np.random.Generator, limits: Limits) -> ErdbGenotype:
     """Another value for one gene of one block, or of all that share the value."""
-    place, gene = int(rng.integers(len(genotype.blocks))), pick(rng, [field.name for field in fields(Block)])
+    place, gene = int(rng.integers(len(genotype.blocks))), pick(rng, list(limits.choices))
     old, new = getattr(genotype.blocks[place], gene), pick(rng, limits.choices[gene])
     if rng.random() < 0.3:
         change: dict[str, Any] = {gene: new}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import product
 from typing import Any, ClassVar
 
@@ -16,7 +15,7 @@ from pixsearch.space.dense import (
     KINDS,
     Block,
     ErdbGenotype,
-    canonical_skip,
+    canonical,
     describe_blocks,
     has_context,
     parse_blocks,
@@ -106,7 +105,7 @@ class ErdbSpace(SteppedSpace[ErdbGenotype], BlockSpace[ErdbGenotype]):
         return dense_cost.radius(genotype)
 
     def parse(self, genes: dict[str, Any]) -> ErdbGenotype:
-        """The genotype with these genes, canonical: blocks of kind `off` are left out."""
+        """The genotype with these genes, canonical: blocks of kind `off` are left out; widths may be 1 to 32 (a pruned network's)."""
         return self._canonical(parse_blocks(genes))
 
     def describe(self, genotype: ErdbGenotype) -> str:
@@ -120,4 +119,4 @@ class ErdbSpace(SteppedSpace[ErdbGenotype], BlockSpace[ErdbGenotype]):
         return [self._canonical(ErdbGenotype((block,) * depth, trunk, skip)) for block, skip in product(blocks, SKIPS)]
 
     def _canonical(self, genotype: ErdbGenotype) -> ErdbGenotype:
-        return replace(genotype, skip=canonical_skip(genotype.skip, self.signature))
+        return canonical(genotype, self.signature)

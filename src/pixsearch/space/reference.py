@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
@@ -12,6 +12,7 @@ from pixsearch.registry import closest
 from pixsearch.signature import Signature
 from pixsearch.space.base import FRAME, Genotype, Space
 from pixsearch.space.cost import Conv
+from pixsearch.space.genes import check_keys, integer
 
 FSRCNN = {"d": 56, "s": 12, "m": 4, "kernel": 9}
 ESPCN = (64, 32)
@@ -21,25 +22,45 @@ TITLES = {"fsrcnn": "FSRCNN (d 56, s 12, m 4)", "espcn": "ESPCN (64-32, tanh)"}
 
 @dataclass(frozen=True)
 class ReferenceGenotype(Genotype):
-    """A hand-made network: its name says it all."""
+    """A hand-made network: its name says it all, unless it is pruned.
+
+    Then `widths` are the channels of all convolutions but the last, in turn; empty when they are as published.
+    """
 
     space: ClassVar[str] = "reference"
     name: str
+    widths: tuple[int, ...] = ()
 
     def genes(self) -> dict[str, Any]:
-        """The name."""
-        return {"name": self.name}
+        """The name, and the widths of a pruned network."""
+        return {"name": self.name, **({"widths": list(self.widths)} if self.widths else {})}
+
+
+def published(name: str) -> tuple[int, ...]:
+    """The widths of a network as in its paper."""
+    d, s, m = FSRCNN["d"], FSRCNN["s"], FSRCNN["m"]
+    return ESPCN if name == "espcn" else (d, s, *[s] * m, d)
+
+
+def widths_of(genotype: ReferenceGenotype) -> tuple[int, ...]:
+    """The channels of all convolutions but the last."""
+    return genotype.widths or published(genotype.name)
+
+
+def canonical(genotype: ReferenceGenotype) -> ReferenceGenotype:
+    """The one way to write this network."""
+    return replace(genotype, widths=()) if genotype.widths == published(genotype.name) else genotype
 
 
 def convolutions(genotype: ReferenceGenotype, signature: Signature) -> list[Conv]:
     """The network's convolutions in turn; FSRCNN's last one is transposed and so computed at its input's size."""
     inputs, outputs = signature.in_channels, signature.out_channels
     if genotype.name == "espcn":
-        first, second = ESPCN
+        first, second = widths_of(genotype)
         return [Conv(inputs, first, 5), Conv(first, second, 3), Conv(second, outputs * signature.scale**2, 3)]
-    d, s = FSRCNN["d"], FSRCNN["s"]
-    mapping = [Conv(s, s, 3, act=s)] * FSRCNN["m"]
-    return [Conv(inputs, d, 5, act=d), Conv(d, s, 1, act=s), *mapping, Conv(s, d, 1, act=d), Conv(d, outputs, FSRCNN["kernel"])]
+    widths, kernels = widths_of(genotype), (5, 1, *[3] * FSRCNN["m"], 1)
+    plan = [Conv(before, after, kernel, act=after) for before, after, kernel in zip((inputs, *widths), widths, kernels, strict=False)]
+    return [*plan, Conv(widths[-1], outputs, FSRCNN["kernel"])]
 
 
 class ReferenceSpace(Space[ReferenceGenotype]):
@@ -121,15 +142,21 @@ class ReferenceSpace(Space[ReferenceGenotype]):
         return sum(conv.kernel // 2 for conv in convs[:-1]) + last
 
     def parse(self, genes: dict[str, Any]) -> ReferenceGenotype:
-        """The network of this name; `DataError` when there is none."""
+        """The network of this name; `DataError` when there is none, or for widths that it cannot have."""
+        check_keys(genes, ["name", "widths"], set(), "an architecture")
         name = genes.get("name")
         if name not in NAMES:
             raise DataError(f"There is no hand-made network `{name}`.{closest(str(name), list(NAMES))} Known: {', '.join(NAMES)}.")
-        return ReferenceGenotype(name)
+        most, widths = published(name), genes.get("widths", [])
+        if not isinstance(widths, list | tuple) or len(widths) not in (0, len(most)):
+            raise DataError(f"`widths` is `{widths}`; `{name}` has {len(most)} of them.")
+        found = (integer(f"widths[{at}]", width, 1, high) for at, (width, high) in enumerate(zip(widths, most, strict=False)))
+        return canonical(ReferenceGenotype(name, tuple(found)))
 
     def describe(self, genotype: ReferenceGenotype) -> str:
-        """Its title."""
-        return TITLES[genotype.name]
+        """Its title, and the widths of a pruned network."""
+        pruned = f", pruned to {'-'.join(map(str, genotype.widths))}" if genotype.widths else ""
+        return TITLES[genotype.name] + pruned
 
     def _members(self) -> list[ReferenceGenotype]:
         return [ReferenceGenotype(name) for name in NAMES]

@@ -18,13 +18,13 @@ from pixsearch.space.base import Decision, Genotype, SequentialSpace
 
 MU = 0.25  # dB that a candidate has to gain for each e-fold of multiply-adds
 RHO = 0.1  # the same for the density of its block
-EXPLORE, EXPLOIT = 0.1, 0.5  # shares of the budget until which ε is 1, and from which on it is least
-LEAST = 0.1
+EXPLORE, EXPLOIT = 0.05, 0.3  # shares of the budget until which ε is 1, and from which on it is least
+LEAST = 0.05
 USUAL = 100  # candidates that ε is scaled to when the budget is not known
 
 
 def epsilon(spent: float) -> float:
-    """How likely a decision is drawn at random when the share `spent` of the budget is: from 1 down to 0.1, evenly in the middle."""
+    """How likely a decision is drawn at random when the share `spent` of the budget is: from 1 down to `LEAST`, evenly in the middle."""
     fallen = min(max((spent - EXPLORE) / (EXPLOIT - EXPLORE), 0.0), 1.0)
     return 1.0 - (1.0 - LEAST) * fallen
 
@@ -37,7 +37,7 @@ def reward(quality_db: float, macs: float, density: float) -> float:
 class BlockQnn(Strategy):
     """An agent that writes each candidate decision by decision, ε-greedily by a table of Q-values.
 
-    The state is the last decision, as published, and ε falls from 1 to 0.1 as the budget is spent: of candidates when it is
+    The state is the last decision, as published, and ε falls from 1 to 0.05 as the budget is spent: of candidates when it is
     `evaluations`, else of the search's own time, as it was recorded. Every candidate has a ceiling of multiply-adds of its own,
     spread as random search spreads its members, and is as large as that and the bounds allow: the reward takes μ log(multiply-adds)
     off, so what is learned at one size holds for others. A candidate that failed, or was not judged because it broke a bound,

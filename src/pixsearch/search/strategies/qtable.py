@@ -1,4 +1,4 @@
-"""Tabular Q-learning over sequences of decisions, each of which is the state for the next one, with replay of what was tried."""
+"""A table of what decisions are worth, learned from sequences of them, each of which is the state for the next one, by replay."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 from pixsearch.space.base import Decision
 
 RATE = 0.1  # how far an update goes (the paper's 0.01 is for eleven thousand candidates)
-REPLAYS = 64  # trajectories out of memory that are learned from for each new one
+REPLAYS = 8  # trajectories out of memory that are learned from for each new one
 
 
 class QTable:
     """What each decision is worth after each other one, and the memory that it is learned from.
 
-    Q(s, a) ← (1 − `RATE`) Q(s, a) + `RATE` (r / T + max Q(a, ·)), from the last decision of a trajectory to its first. The reward r comes
-    at the end alone; r / T of it are given at each of the T decisions (Zhong et al. 2018), and there is no discount. Rewards
-    count from the mean over the memory, and what was never tried is worth 0, as much as the average: with rewards of one sign
-    long trajectories would look better, or worse, than short ones.
+    Q(s, a) ← (1 − `RATE`) Q(s, a) + `RATE` r for every decision of a trajectory: Q(λ) at λ = 1 (Peng and Williams 1996), the mean of what
+    was earned after it, drawn towards 0 while it was seldom tried. One-step Q-learning with r / T at each of the T decisions, as
+    published (Zhong et al. 2018), needs thousands of candidates: its maximum over what follows believes the luckiest of few trials, and
+    the more decisions are still to come, the larger is the share of r that they add up to, so that it writes long blocks.
+    Rewards count from the mean over the memory, so what was never tried is worth as much as the average.
     """
 
     def __init__(self) -> None:
@@ -44,8 +45,6 @@ class QTable:
             self._replay(known, earned - middle)
 
     def _replay(self, trajectory: Sequence[Decision], reward: float) -> None:
-        following = 0.0
-        for state, decision in reversed(list(zip([None, *trajectory[:-1]], trajectory, strict=True))):
+        for state, decision in zip([None, *trajectory[:-1]], trajectory, strict=True):
             values = self._values.setdefault(state, {})
-            values[decision] = (1 - RATE) * values.get(decision, 0.0) + RATE * (reward / len(trajectory) + following)
-            following = max(0.0, *values.values())
+            values[decision] = (1 - RATE) * values.get(decision, 0.0) + RATE * reward

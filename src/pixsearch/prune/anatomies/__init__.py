@@ -1,0 +1,1 @@
+"""The anatomies of the networks of each space."""
