@@ -130,6 +130,9 @@ benchmark-augment: setup  ## What augmentation is worth where photos are few (DA
 benchmark-video: setup  ## What other frames are worth: stacked and recurrent against one frame (DATA=..., VAL=...: clips); resumes row by row
 	$(BIN)/python benchmarks/video_quality.py --data $(DATA) --val $(VAL)
 
+benchmark-ladder: targets  ## From a large video prototype to int8 on a phone, rung by rung (DATA=..., VAL=...: clips); resumes where it was stopped
+	$(BIN)/python benchmarks/prototype_ladder.py --data $(DATA) --val $(VAL)
+
 benchmark-dynamic: setup  ## Networks with kernels that adapt to the picture beside their static twins (DATA=..., SETS=...); resumes row by row
 	$(BIN)/python benchmarks/dynamic_kernels.py --data $(DATA) --sets $(SETS)
 

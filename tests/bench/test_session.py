@@ -26,6 +26,8 @@ from pixsearch.pixels.files import read_picture, write_picture
 from pixsearch.rundir import Stage
 from pixsearch.tasks.base import make_task
 
+from .machines import require
+
 QUICK = {"size": "128x96", "repeats": 6, "rounds": 3, "warmup": 1, "crop_side": 48}
 
 
@@ -302,3 +304,23 @@ def test_thread_counts_are_timed_apart(tmp_path, models, photos):
     assert record["crops"] == []
     with pytest.raises(UsageError, match=f"this computer offers {cores}"):
         bench(tmp_path / "more", models[:1], config(photos, threads=(cores + 1,)))
+
+
+def test_latency_summed_up_from_operators(tmp_path, models, photos):
+    require("arm64")
+    settings = config(photos, target="arm64:a76", estimate=True, target_pictures=0)
+    bench(tmp_path, models, settings)
+    rows = [row for row in json.loads((tmp_path / "bench" / "bench.json").read_text())["rows"] if row["kind"] == "model"]
+    for row in rows:
+        (entry,) = row["latency"]
+        shared = entry["modelled"]["by_operator"]
+        assert entry["modelled_ms"] == pytest.approx(sum(shared.values()) / 2.4e6, rel=0.01)
+        assert {"run"} < shared.keys()
+    float_ms, int8_ms = (row["latency"][0]["modelled_ms"] for row in rows)
+    assert float_ms != int8_ms
+    assert "operators emulated one by one" in json.loads((tmp_path / "bench" / "bench.json").read_text())["protocol"]
+
+
+def test_only_modelled_latencies_can_be_summed_up(tmp_path, models, photos):
+    with pytest.raises(UsageError, match="--estimate"):
+        bench(tmp_path, models, config(photos, estimate=True))

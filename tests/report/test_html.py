@@ -62,13 +62,27 @@ def sections(page: str) -> list[str | None]:
     return [attributes["id"] for attributes in read(page).of("section")]
 
 
+def test_the_ladder_counts_from_its_first_rung_and_wants_a_chain(write_run: Write) -> None:
+    run = write_run()
+    path = run / "bench" / "bench.json"
+    page = assemble(read_run(run))
+    shown = str(page.sections[[anchor for anchor, _ in page.contents].index("ladder")])
+    for said in ("2.2 ×", "1.6 ×", "2.9 ×", "−0.19"):  # latency, multiply-adds and size of int8, and its PSNR, against the first
+        assert said in shown
+    assert page.figures["ladder"]["data"][0]["x"] == [78.0, 49.1, 36.0]
+    record = json.loads(path.read_text())
+    record["rows"] = [record["rows"][place] for place in (0, 2, 1, 3)]  # a trained model behind a pruned one: no way down
+    path.write_text(json.dumps(record))
+    assert "ladder" not in [anchor for anchor, _ in assemble(read_run(run)).contents]
+
+
 def test_the_whole_run_is_on_the_page(write_run: Write) -> None:
     run = write_run()
     path = write_report(run)
     assert path == run / "report.html"
     page = path.read_text(encoding="utf-8")
     stages = ["train", "prune", "qat", "export"]
-    everything = ["summary", "crops", "bench", "front", "growth", *stages, "failures", "photos", "warnings", "record"]
+    everything = ["summary", "ladder", "crops", "bench", "front", "growth", *stages, "failures", "photos", "warnings", "record"]
     assert sections(page) == everything
     words = " ".join(read(page).words)
     for said in (
@@ -155,7 +169,7 @@ def test_names_that_are_no_unicode_can_be_written(write_run: Write) -> None:
 def test_every_figure_is_one_that_plotly_knows(write_run: Write) -> None:
     """plotly's own classes refuse properties and values that plotly.js has not; colours of the theme are put in first."""
     figures = assemble(read_run(write_run())).figures
-    assert len(figures) == 18
+    assert len(figures) == 19
     for figure in figures.values():
         text = re.sub(r"var\(--[a-z0-9-]+\)", "#123456", json.dumps(figure))
         assert plotly.graph_objects.Figure(json.loads(text)).data

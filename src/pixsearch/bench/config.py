@@ -19,7 +19,8 @@ class BenchConfig(Config):
     turns, after `warmup` runs that do not count; `time_box_s` ends a slow model's timing early. `crops` is the most
     crops kept in all, squares of `crop_side` output pixels. `seed` is the bootstrap's. For the middle of the first
     `target_pictures`, `target_side` output pixels wide, the target's own output is compared with this machine's. `sustain_s` adds
-    a run of so many seconds without a pause. `tune` looks for the fastest session options of each model on target `local`.
+    a run of so many seconds without a pause. `tune` looks for the fastest session options of each model on target `local`. With `estimate`
+    a modelled latency is summed up from the table of operator costs instead of emulating the whole network.
     """
 
     images: tuple[Path, ...] = Field(min_length=1)
@@ -36,6 +37,7 @@ class BenchConfig(Config):
     target_side: int = Field(default=192, ge=32, le=4096)
     sustain_s: Seconds = Field(default=0.0, ge=0, le=600)
     tune: bool = False
+    estimate: bool = False
     reduce: Reduce = "1"
     min_side: int = Field(default=64, ge=16)
     cache: Path | None = None

@@ -11,8 +11,10 @@ from pixsearch.bench.accuracy import Accuracy, difference
 from pixsearch.bench.energy import power_of
 from pixsearch.bench.latency import Latency, gmacs_per_s, summarize
 from pixsearch.bench.measure import frame_size
+from pixsearch.bench.modelled.estimate import Estimate
 from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.subjects import Subject
+from pixsearch.bench.targets.arm64 import Arm64Target
 from pixsearch.bench.targets.base import Measurement, Modelled, Repeat
 from pixsearch.space.base import FRAME
 
@@ -108,6 +110,23 @@ def latency_entry(subject: Subject, spec: LatencySpec, repeat: Repeat, measured:
         "runtime": measured.runtime,
         "conditions": dict(measured.conditions),
     }
+
+
+def estimate_entry(subject: Subject, spec: LatencySpec, found: Estimate, target: Arm64Target) -> Row:
+    """The figures of a latency that is summed up from operators, which are those of one thread; `by_operator` shares the cycles out."""
+    modelled = {
+        "core": target.core.design,
+        "clock_ghz": target.clock_ghz,
+        "scale": target.device.scale if target.device else 1.0,
+        "cycles": round(found.cycles),
+        "by_operator": {kind: round(cycles) for kind, cycles in found.by_operator.items()},
+        "floor_ms": found.floor_ms,
+        "source": target.source,
+        "validated": target.validated,
+    }
+    rate = round(gmacs_per_s(macs_at(subject, spec), found.latency_ms), 3)
+    unknown = dict.fromkeys(("waited_share", "load_ms", "peak_bytes", "runtime_bytes"))
+    return {"threads": spec.threads, "modelled_ms": round(found.latency_ms, 4), "gmacs_per_s": rate, **unknown, "modelled": modelled}
 
 
 def _clocked(latency: Latency, measured: Measurement) -> Row:

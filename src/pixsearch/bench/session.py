@@ -17,7 +17,7 @@ from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.subjects import Subject, open_subjects
 from pixsearch.bench.sustain import sustain_all
 from pixsearch.bench.targets.base import Target, open_target
-from pixsearch.bench.timing import busy, time_all
+from pixsearch.bench.timing import arm64, busy, time_all
 from pixsearch.bench.tune import require_tunable, tune_all
 from pixsearch.data.cache import PairCache
 from pixsearch.data.open import open_pictures
@@ -87,7 +87,7 @@ def heading(subjects: Sequence[Subject], target: Target, config: BenchConfig) ->
 def protocol(subjects: Sequence[Subject], target: Target, config: BenchConfig) -> str:
     """How latency was taken, in one line."""
     frames = sorted({frame_text(subject, config.spec(1)) for subject in subjects})
-    taken = target.method if target.modelled else clocked(config)
+    taken = arm64(target).summed_up if config.estimate else target.method if target.modelled else clocked(config)
     return f"{taken}; {' or '.join(frames)}; gains with the 95 % interval of a paired bootstrap over pictures"
 
 

@@ -1,17 +1,22 @@
-"""Time all models of a bench: for each thread count every model in a process of its own, taking turns."""
+"""Time all models of a bench: for each thread count every model in a process of its own, taking turns; or sum its operators up."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 
 from pixsearch.bench.config import BenchConfig
 from pixsearch.bench.measure import frame, take_turns
+from pixsearch.bench.modelled.costs import CostTable
+from pixsearch.bench.modelled.estimate import estimate
 from pixsearch.bench.past import Past
-from pixsearch.bench.rows import Row, latency_entry
+from pixsearch.bench.rows import Row, estimate_entry, latency_entry
 from pixsearch.bench.spec import LatencySpec
 from pixsearch.bench.subjects import Subject
+from pixsearch.bench.targets.arm64 import Arm64Target
 from pixsearch.bench.targets.base import Measurement, Repeat, Target
+from pixsearch.errors import UsageError
+from pixsearch.export.onnx import read_model
 from pixsearch.interrupt import check_stop
 
 Note = Callable[..., None]
@@ -35,6 +40,11 @@ def time_all(
             known = past.latency(subject.digest, label, threads)
             timed[subject.digest] += [known] if known else []
             unknown += [] if known else [subject]
+        if config.estimate:
+            for subject, entry in _summed_up(unknown, arm64(target), spec, how_to_go_on):
+                timed[subject.digest].append(entry)
+                note("measured", label=subject.label, digest=subject.digest, target=label, latency=[entry])
+            continue
         for subject, measured in _together(unknown, target, spec, config, how_to_go_on):
             entry = latency_entry(subject, spec, repeat(config, target), measured)
             timed[subject.digest].append(entry)
@@ -47,6 +57,25 @@ def time_all(
         if said:
             note("warning", text=f"With {threads} thread{'s' * (threads > 1)} {said}. Close other programs for clean latencies.")
     return timed
+
+
+def arm64(target: Target) -> Arm64Target:
+    """`target`, whose latencies can be summed up from operators; `UsageError` for another."""
+    if not isinstance(target, Arm64Target):
+        raise UsageError(f"`--estimate` sums up modelled latencies, which target `{target.name}` has not. Leave it out, or name `arm64`.")
+    return target
+
+
+def _summed_up(subjects: list[Subject], target: Arm64Target, spec: LatencySpec, how_to_go_on: str) -> Iterator[tuple[Subject, Row]]:
+    """The entry of each, by the table of operator costs; operators that it lacks are emulated for it."""
+    if not subjects:
+        return
+    target.require(spec.threads)
+    with CostTable(target) as table:
+        for subject in subjects:
+            check_stop(how_to_go_on)
+            found = estimate(read_model(subject.path), subject.card, spec, table)
+            yield subject, estimate_entry(subject, spec, found, target)
 
 
 def repeat(config: BenchConfig, target: Target) -> Repeat:

@@ -41,6 +41,10 @@ def bench(
     tune: Annotated[
         bool, typer.Option("--tune", help="Also look for the session options that are fastest for each model, on target local.")
     ] = False,
+    estimate: Annotated[
+        bool,
+        typer.Option("--estimate", help="Target arm64: sum latency up from operators, as search does; else all is emulated."),
+    ] = False,
     on_target: Annotated[
         int | None, typer.Option("--on-target", metavar="N", help="Pictures whose output on the target is compared with that here.")
     ] = None,
@@ -74,6 +78,7 @@ def bench(
             repeats=repeats,
             sustain_s=sustain,
             tune=tune or None,
+            estimate=estimate or None,
             target_pictures=on_target,
             reduce=reduce,
             cache=cache,

@@ -14,7 +14,7 @@ from pixsearch.report.markup import Markup, element, join, script_json, text
 from pixsearch.report.page import Page
 from pixsearch.report.records import RunRecord, read_run
 from pixsearch.report.searched import Candidate, Member
-from pixsearch.report.sections import bench, export, prune, record, search, train
+from pixsearch.report.sections import bench, export, ladder, prune, record, search, train
 from pixsearch.rundir import write_atomic
 
 
@@ -51,6 +51,7 @@ def assemble(run: RunRecord) -> Page:
     page = Page()
     if run.bench:
         bench.summary(page, run.bench)
+        ladder.ladder(page, run.bench)
         bench.crops(page, run.bench)
         bench.details(page, run.bench)
     if run.search:

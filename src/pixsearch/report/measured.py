@@ -86,6 +86,7 @@ class Tuned:
 class Row:
     """One line of the bench table: a model or the trivial baseline, which costs nothing that is counted.
 
+    `stage` is what its card says it went through, as `pruned qat`; empty of a baseline, as `precision` is.
     `flicker` is that of clips, in levels of 255: the mean difference of temporal differences to the truth's. `sharpness` is
     the output's Tenengrad over the truth's, where the task asks for it.
     """
@@ -93,6 +94,8 @@ class Row:
     label: str
     is_baseline: bool
     file: str | None
+    stage: str
+    precision: str
     psnr_db: float
     ssim: float
     flicker: float | None
@@ -221,6 +224,8 @@ def _row(row: Mapping[str, Any]) -> Row:
         label=str(row["label"]),
         is_baseline=row["kind"] == "baseline",
         file=row.get("file"),
+        stage=str(row.get("stage") or ""),
+        precision=str(row.get("precision") or ""),
         psnr_db=float(row["psnr_db"]),
         ssim=float(row["ssim"]),
         flicker=row.get("flicker"),

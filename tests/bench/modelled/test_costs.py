@@ -16,7 +16,12 @@ from pixsearch.bench.targets.arm64 import Arm64Target
 from pixsearch.bench.targets.base import Repeat
 from pixsearch.data import progress
 from pixsearch.errors import MachineError
+from pixsearch.export.onnx import export_float
 from pixsearch.infer.session import OnnxModel
+from pixsearch.nn.build import build, deploy
+from pixsearch.nn.modelfile import make_card
+from pixsearch.space.video import VideoSpace
+from pixsearch.tasks.base import make_task
 
 from ..machines import require
 
@@ -98,3 +103,18 @@ def test_a_table_without_an_emulator_names_what_is_missing(monkeypatch, tmp_path
     monkeypatch.setenv("PIXSEARCH_TARGETS", str(tmp_path))
     with pytest.raises(MachineError, match="pixsearch target setup arm64"):
         CostTable(Arm64Target("a76"), tmp_path)
+
+
+def test_a_state_is_priced_at_its_own_size(tmp_path, folder):
+    """A recurrent network behind a space-to-depth head: its state has half the frame's sides."""
+    task = make_task("video-sr", 2, "y", {"window": 3})
+    space = VideoSpace(task.signature)
+    genotype = space.parse({"form": "recurrent", "state": 4, "layers": [{"op": "conv3", "width": 4, "act": "relu"}], "head": "s2d"})
+    network = deploy(build(genotype, task.signature, seed=0))
+    path = export_float(network, make_card(network, name="small", stage="trained"), tmp_path / "small.onnx")
+    card = OnnxModel.open(path).card
+    with CostTable(Arm64Target("a76"), folder) as table:
+        found = estimate(onnx.load(path), card, SPEC, table)
+    with Arm64Target("a76").prepare(path, 1) as prepared:
+        whole = prepared.run(frame(card, SPEC), Repeat(warmup=3, count=2))
+    assert found.latency_ms == pytest.approx(min(whole.latencies_ms), rel=0.05)

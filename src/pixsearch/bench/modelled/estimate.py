@@ -44,7 +44,7 @@ def estimate(model: onnx.ModelProto, card: ModelCard, spec: LatencySpec, table: 
     if spec.precision not in PRICED:
         raise UnpricedError(f"What ONNX Runtime makes of a model in {spec.precision} on Arm is not known here.")
     height, width = frame_size(card, spec)
-    graph, frames = ArmGraph(model), Frames.under(width, card.multiple)
+    graph, frames = ArmGraph(model, card.multiple), Frames.under(width, card.multiple)
     operators, emulated = graph.operators(frames.low, width), 0
     higher: list[Operator] = []
     unknown = {operator.key for operator in operators if table.look_up(operator.key) is None}

@@ -26,6 +26,7 @@ from pixsearch.errors import PixsearchError
 from pixsearch.infer.session import PROVIDERS, open_session, session_options
 
 AXES = ("height", "width")
+STATE_AXES = ("state_height", "state_width")
 _ALLOW_SIGNED = "session.qdqisint8allowed"
 _BLOCKED_LAYOUT = "NchwcTransformer"
 _SPELLED = 16  # integers that are part of an operator's meaning, such as paddings and indices, up to so many
@@ -134,13 +135,16 @@ def _plain(value: Any) -> Any:
 
 
 class ArmGraph:
-    """The graph that ONNX Runtime makes of `model` on Arm, in float or 8 bits; `UnpricedError` where it cannot be known here."""
+    """The graph that ONNX Runtime makes of `model` on Arm, in float or 8 bits; `UnpricedError` where it cannot be known here.
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    A state that it takes has the input's sides divided by `multiple`.
+    """
+
+    def __init__(self, model: onnx.ModelProto, multiple: int = 1) -> None:
         axes = {axis.dim_param for port in model.graph.input for axis in port.type.tensor_type.shape.dim if axis.dim_param}
-        if axes != set(AXES):
+        if axes - {*STATE_AXES} != {*AXES}:
             raise UnpricedError("The model takes one shape alone, so no cost follows from that of lower frames.")
-        self._model = _optimized(model)
+        self._model, self._multiple = _optimized(model), multiple
         self._constants = {tensor.name: tensor for tensor in self._model.graph.initializer}
         if any(attribute.type == onnx.AttributeProto.GRAPH for node in self._model.graph.node for attribute in node.attribute):
             raise UnpricedError("The model holds a loop or a condition, whose cost depends on values.")
@@ -158,7 +162,8 @@ class ArmGraph:
         names = [name for node in shown.graph.node for name in node.output if name and name not in known]
         shown.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
         options = session_options(optimization="none")
-        for axis, side in zip(AXES, (height, width), strict=True):
+        sides = (height, width, height // self._multiple, width // self._multiple)
+        for axis, side in zip((*AXES, *STATE_AXES), sides, strict=True):
             options.add_free_dimension_override_by_name(axis, side)
         session = open_session(shown.SerializeToString(), options)
         found = {}

@@ -77,6 +77,11 @@ class Arm64Target(Target):
             f"no less than the memory traffic takes ({self.source}); {self.validated}"
         )
 
+    @property
+    def summed_up(self) -> str:
+        """The same of a time that is summed up from operators."""
+        return f"operators emulated one by one, their cycles summed up ({self.source}); {self.validated}"
+
     def model(self, counts: Counts) -> Modelled:
         """The cycles of what was counted; no memory bounds a bare core, for it belongs to no device."""
         found = self._cycles.cycles(counts)
