@@ -23,6 +23,7 @@ from pixsearch.bits.layers import LayerNodes
 from pixsearch.bits.weights import QUICK_PLACES, Weights
 from pixsearch.card import ModelCard
 from pixsearch.data.cache import PairCache
+from pixsearch.data.progress import Note, silent
 from pixsearch.export.observe import Feeds
 from pixsearch.export.onnx import write_model
 from pixsearch.export.quantize import Plan
@@ -61,12 +62,16 @@ class Scorer:
         target: Target,
         spec: LatencySpec,
         seed: int,
+        note: Note = silent,
     ) -> None:
+        """`note` hears how the table of operators' costs is filled."""
         self.plan, self.layers, self._task, self._target, self._spec = plan, layers, task, target, spec
         self._card = card.with_(precision=PRECISION)
         self.weights = Weights(plan, layers, crops, seed)
         self._scored = scored_crops(plan.model, card, held_out, task)
         self._table = CostTable(target) if isinstance(target, Arm64Target) else None
+        if self._table is not None:
+            self._table.note = note
 
     @cached_property
     def exact_db(self) -> float:

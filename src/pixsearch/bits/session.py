@@ -74,7 +74,8 @@ class Chooser:
         own = trained_scheme(card) is not None
         crops = [] if own else choose_crops(plan.model, card, task, calibration.ranges, self.config.seed)
         layers = layers_in(plan, self.config.formats)
-        with Scorer(plan, layers, card, task, calibration.held_out, crops, self.target, self.spec, self.config.seed) as scorer:
+        place = self.target, self.spec, self.config.seed
+        with Scorer(plan, layers, card, task, calibration.held_out, crops, *place, stage.note) as scorer:
             known, bound = _Search(self, scorer, card, task, calibration, stage).run()
             chosen = _best(known, bound, str(self.spec))
             graph = scorer.graph(chosen, PLACES)
