@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ from pixsearch.data.config import DataConfig
 from pixsearch.data.open import open_data, open_pictures
 from pixsearch.data.patches import Patches
 from pixsearch.nn.build import Network, build
-from pixsearch.nn.dynamic import Predictor, freeze, predictors
+from pixsearch.nn.dynamic import Adaptive, Predictor, freeze, predictors
 from pixsearch.nn.modelfile import make_card, save_model
 from pixsearch.rundir import environment, read_json, write_json
 from pixsearch.space.chain import Layer, MobileGenotype
@@ -179,11 +179,11 @@ def adapting(network: Network, photos: PairCache, sets: dict[str, PairCache], ta
 @torch.no_grad()
 def coefficients(network: Network, pictures: PairCache, task: Task, most: int | None = None) -> list[list[Tensor]]:
     """The coefficients (channels, experts) of each dynamic layer, for each picture."""
-    (predictor,), found = predictors(network), []
+    (predictor,), body, found = predictors(network), cast(Adaptive, network.body), []
     port = task.signature.inputs[0].name
     for index in range(min(len(pictures), most or len(pictures))):
         x = torch.from_numpy(task.encode(port, pictures.pair(index).inputs[port]))[None]
-        found.append([shares[0] for shares in predictor(network.body.entering(x))])  # type: ignore[operator]
+        found.append([shares[0] for shares in predictor(body.entering(x))])
     return found
 
 

@@ -22,7 +22,6 @@ ended; what was made of a model that changed since is made anew.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import resource
 import shutil
@@ -34,6 +33,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pixsearch.bench.subjects import digest_of_file
 from pixsearch.config import read_yaml
 from pixsearch.nn.modelfile import load_model
 from pixsearch.registry import SPACES
@@ -126,7 +126,7 @@ def climb(rung: Rung, options: argparse.Namespace, results: Json) -> None:
     missing = [name for name in rung.takes if not model_of(name, options).exists()]
     if missing:
         raise SystemExit(f"`{rung.name}` takes the model of `{missing[0]}`, which is not there yet.")
-    steps, made_of = options.steps[rung.name], {name: digest(model_of(name, options)) for name in rung.takes}
+    steps, made_of = options.steps[rung.name], {name: digest_of_file(model_of(name, options)) for name in rung.takes}
     known = read_json(run / "made_of.json") if (run / "made_of.json").exists() else None
     if known is not None and known != made_of:
         results["rows"].pop(rung.name, None)
@@ -202,11 +202,6 @@ def has_state(options: argparse.Namespace) -> bool:
     return pruned.exists() and bool(load_model(pruned)[1].signature.state)
 
 
-def digest(model: Path) -> str:
-    """What tells one model file from another."""
-    return hashlib.blake2b(model.read_bytes(), digest_size=8).hexdigest()
-
-
 def steps_of(run: Path, stage: str) -> int:
     """The steps that a training was to take."""
     return int(read_yaml(run / stage / "config.resolved.yaml")["train"]["steps"])
@@ -234,7 +229,7 @@ def call(name: str, words: list[str], options: argparse.Namespace, results: Json
 def measure(rung: Rung, options: argparse.Namespace, results: Json) -> None:
     """Export the rung's model, bench it with all rungs so far, and write the figures of all."""
     model, file = model_of(rung.name, options), options.work / "files" / f"{rung.name}.onnx"
-    if results["rows"].get(rung.name, {}).get("model") == digest(model) and file.exists():
+    if results["rows"].get(rung.name, {}).get("model") == digest_of_file(model) and file.exists():
         return
     small = ["--int8"] if rung.name == "int8" else []
     call(rung.name, ["export", str(model), *small, "--out", str(options.work / rung.name), "--again"], options, results)
@@ -252,7 +247,7 @@ def measure(rung: Rung, options: argparse.Namespace, results: Json) -> None:
     for one in rungs:
         results["rows"].setdefault(one.name, {}).update(figures(benched[one.name]))
     steps = steps_of(model.parent.parent, model.parent.name)
-    results["rows"][rung.name] |= {"steps": steps, "model": digest(model), "date": datetime.now(UTC).date().isoformat()}
+    results["rows"][rung.name] |= {"steps": steps, "model": digest_of_file(model), "date": datetime.now(UTC).date().isoformat()}
     write_json(options.results, results)
 
 

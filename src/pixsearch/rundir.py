@@ -83,8 +83,9 @@ def environment() -> dict[str, Any]:
 
 
 def _anywhere(word: str) -> str:
-    """`word` as it may be read on another machine: of an absolute path its last part. Settings are recorded with whole paths."""
-    return f"…/{Path(word).name}" if Path(word).is_absolute() else word
+    """`word` as it may be read on another machine: of an absolute path, NAME=PATH too, its last part. Settings have whole paths."""
+    name, given, path = word.rpartition("=")
+    return f"{name}{given}…/{Path(path).name}" if Path(path).is_absolute() else word
 
 
 def _processor() -> str:

@@ -31,9 +31,11 @@ def test_an_emulated_core_computes_the_same_and_takes_what_its_operators_take(pl
     layers = layers_in(plan)
     spec, mixture = LatencySpec("arm64:a76", 128, 192, "mixed"), ("float", "int32", "int8", "int16")
     target = Arm64Target("a76")
-    with Scorer(plan, layers, trained[1], task, pictures, [], target, spec, 0) as scorer:
+    heard = []
+    with Scorer(plan, layers, trained[1], task, pictures, [], target, spec, 0, lambda kind, **_: heard.append(kind)) as scorer:
         graph = scorer.graph(mixture)
         summed = scorer.latency_ms(graph)
+    assert set(heard) == {"preparing"}
     card = trained[1].with_(precision="mixed")
     path = tmp_path / "mixed.onnx"
     write_model(graph, card, path)

@@ -114,8 +114,10 @@ def test_free_space_is_asked_of_a_folder_that_is_yet_to_be_made(tmp_path: Path) 
 
 
 def test_the_command_can_be_read_on_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["/home/someone/bin/pixsearch", "train", "runs/a", "--data", "/home/someone/photos", "--steps", "9"])
-    assert environment()["command"] == ["…/pixsearch", "train", "runs/a", "--data", "…/photos", "--steps", "9"]
+    monkeypatch.setattr(
+        "sys.argv", ["/home/someone/bin/pixsearch", "train", "runs/a", "--data", "/home/someone/photos", "--set", "A=/home/someone/a"]
+    )
+    assert environment()["command"] == ["…/pixsearch", "train", "runs/a", "--data", "…/photos", "--set", "A=…/a"]
 
 
 def test_the_environment_has_no_secrets() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixsearch.export.equalize import equalize
+from pixsearch.export.equalize import Reach, _factors, equalize
 from pixsearch.export.observe import observe
 from pixsearch.export.onnx import export_float, read_model
 
@@ -98,3 +98,22 @@ def test_a_silent_network(make, tmp_path):
     model = read_model(export_float(network, card, tmp_path / "a.onnx"))
     equalize(model, CROPS)
     assert np.isfinite(outputs(model)[0]).all()
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_no_other_factors_leave_much_less_error(slope, seed):
+    """Both steps follow from how far the divided channels reach; the layer behind multiplies the error of each channel back."""
+    rng = np.random.default_rng(seed)
+    reach = Reach(rng.lognormal(0, 1, 8), rng.lognormal(1, 1, 8), rng.uniform(0.1, 0.9, 8))
+    weight = rng.lognormal(0, 1, 8)
+
+    def error(factors):
+        up, down = (reach.up / factors).max(), (reach.down / factors).max()
+        steps = (up + down) ** 2 * (reach.above + slope**2 * (1 - reach.above)) + (up + slope * down) ** 2
+        return (weight * factors**2 * steps).sum()
+
+    found = error(_factors(reach, slope, weight))
+    others = [_factors(reach, slope, weight) * np.exp(rng.normal(0, spread, 8)) for spread in (0.05, 0.2, 1.0) for _ in range(200)]
+    limits = [np.maximum(reach.up, reach.down / ratio) for ratio in np.geomspace(0.05, 20, 40)]
+    assert found <= 1.01 * min(map(error, [*others, *limits, np.ones(8)]))

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pixsearch.export.graph import Graph
 from pixsearch.export.observe import histograms, observe
 from pixsearch.export.ranges import best_ranges
-from pixsearch.export.refit import refit, refit_layer
+from pixsearch.export.refit import _rounded, refit, refit_layer
 from pixsearch.export.scheme import ARM, PORTABLE
 from pixsearch.export.steps import insert_steps
 
@@ -140,3 +140,37 @@ def test_a_layer_with_too_few_pixels_stays():
     crops = [{"input": CROPS[0]["input"][:, :, :12, :12]}]
     assert refit(model, crops, {"input": (0.0, 1.0), "c0": (-6.0, 6.0)}, ARM, set(), 0) == 0
     assert all((values == before[name]).all() for name, values in constants(model).items())
+
+
+@pytest.mark.parametrize("scheme", [ARM, PORTABLE], ids=lambda scheme: scheme.name)
+def test_the_bias_makes_up_for_what_rounded_weights_move_the_mean_by(scheme):
+    """Bright, even pictures: what the rounding of weights does to the mean is the bias's to mend."""
+    crops = [{"input": 0.9 + 0.02 * crop["input"]} for crop in CROPS]
+    aim = chain(LAYERS["3x3"])
+    ranges = {"input": (0.0, 1.0), "c0": (-9.0, 9.0)}
+    model = copy.deepcopy(aim)
+    assert refit(model, crops, ranges, scheme, set(), 0) == 1
+    graph, inside = Graph(model), np.s_[:, :, 1:-1, 1:-1]  # without the border, where zeros are seen
+    rounded = next(node for node in insert_steps(aim, ranges, scheme).graph.node if node.op_type == "Conv").input[0]
+    seen = [tensors[rounded] for tensors in observe(insert_steps(aim, ranges, scheme), crops, [rounded])]
+    wanted = [tensors["c0"][inside] for tensors in observe(aim, crops, ["c0"])]
+    kernel, bias = graph.constant("w0"), graph.constant("b0")
+    windows = [np.lib.stride_tricks.sliding_window_view(one[0], (3, 3), axis=(1, 2)) for one in seen]
+    made = [np.einsum("chwij,mcij->mhw", one, kernel)[None] + bias[:, None, None] for one in windows]
+    off = np.concatenate([one - other for one, other in zip(made, wanted, strict=True)])
+    assert np.abs(off.mean((0, 2, 3))).max() < 5e-4
+
+
+def test_weights_leave_the_mean_to_the_bias():
+    """Of bright inputs that move little, rounded weights keep what moves; the mean is the bias's."""
+    shares = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        inputs = np.column_stack([5 + rng.normal(size=(300, 10)) @ rng.normal(size=(10, 10)) * 0.1, np.ones(300)])
+        squares, fitted = (inputs.T @ inputs)[None], rng.normal(size=(1, 11))
+        found = _rounded(fitted, squares, ARM, biased=True)
+        step = np.abs(fitted[:, :-1]).max() / 127
+        nearest = inputs[:, :-1] @ (np.round(fitted[0, :-1] / step) * step - fitted[0, :-1])
+        shares.append(np.square(inputs @ (found - fitted)[0]).sum() / np.square(nearest - nearest.mean()).sum())
+    print("SH", np.mean(shares))
+    assert np.mean(shares) < 0.9

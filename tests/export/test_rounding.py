@@ -53,7 +53,8 @@ def test_errors_make_up_for_one_another(scheme):
 def test_inputs_that_have_nothing_in_common_leave_the_nearest_levels():
     weights, _ = layer(1)
     grid = grid_of(weights, ARM)
-    rounded = round_on(weights, np.repeat(np.diag(np.arange(1.0, 13))[None], 3, axis=0), grid)
+    curvature = np.repeat(np.diag(np.arange(1.0, 13))[None], 3, axis=0)
+    rounded = round_on(weights, curvature, np.linalg.inv(curvature), grid)
     np.testing.assert_allclose(rounded, np.round(weights / grid.step[:, None]) * grid.step[:, None])
 
 
@@ -69,3 +70,19 @@ def test_a_narrower_grid_is_taken_where_one_weight_is_far_off():
 @SCHEMES
 def test_a_layer_of_zeros_stays_so(scheme):
     assert not round_weights(np.zeros((2, 5)), np.repeat(np.eye(5)[None], 2, axis=0), scheme).any()
+
+
+@SCHEMES
+def test_inputs_that_are_all_alike_can_be_rounded_for(scheme):
+    """Their curvature has no inverse."""
+    weights, _ = layer(3)
+    rounded = round_weights(weights, np.ones((3, 12, 12)), scheme)
+    assert np.isfinite(rounded).all()
+    assert error(rounded, weights, np.ones((3, 12, 12))).max() < 1e-3 * np.square(weights).sum()
+
+
+def test_nothing_seen_leaves_the_nearest_levels():
+    weights, _ = layer(4)
+    grid = grid_of(weights, ARM)
+    rounded = round_weights(weights, np.zeros((3, 12, 12)), ARM)
+    np.testing.assert_allclose(rounded, np.round(weights / grid.step[:, None]) * grid.step[:, None])

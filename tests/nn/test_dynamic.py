@@ -116,6 +116,13 @@ def test_a_fresh_layer_keeps_the_size_of_its_input():
 
 
 @torch.no_grad()
+def test_experts_begin_fainter_than_the_fixed_kernel():
+    conv = DynamicConv(16, 16, 3, 4, "sigmoid")
+    conv.start(1.0)
+    for expert in conv.weights:
+        assert expert.std() < 0.5 * conv.fixed.std()
+
+
 def test_a_softmax_is_hot_at_first_and_cools_in_training_alone():
     found, x = network("conv3", "dynconv3", attention="softmax"), pictures()
     cold = found(x)

@@ -16,7 +16,7 @@ from pixsearch.errors import InfeasibleError
 from pixsearch.nn.build import Network, build, deploy
 from pixsearch.nn.cost import count_macs, count_params
 from pixsearch.prune.anatomy import anatomy_of
-from pixsearch.prune.channels import importance
+from pixsearch.prune.channels import importance, magnitude
 from pixsearch.prune.ranking import LEAST, Plan, Ranking
 from pixsearch.prune.shares import by_scores
 from pixsearch.prune.slicing import slice_network
@@ -323,3 +323,16 @@ def test_every_activation_is_sliced(act):
     with torch.no_grad():
         expected = masked(network, kept)(picture(1))
         assert torch.allclose(slice_network(network, kept)(picture(1)), expected, atol=1e-4)
+
+
+def test_the_weights_of_a_kernel_that_is_computed_count_with_all_experts():
+    space = MobileSpace(signature())
+    network = deploy(build(space.parse({"layers": [dynamic("dynconv3")]}), space.signature))
+    conv = network.body.layers[0][0]
+    with torch.no_grad():
+        before = magnitude(network)
+        conv.weights[2][3] += 5.0 * conv.weights[2][3].sign()
+    (strand,) = before
+    moved = magnitude(network)[strand] - before[strand]
+    assert moved[3] == pytest.approx(5.0 * conv.weights[2][3].numel(), rel=1e-4)
+    assert moved.abs().sum() == pytest.approx(float(moved[3]), rel=1e-4)

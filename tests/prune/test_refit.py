@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pixsearch.nn.build import build, deploy
-from pixsearch.prune.refit import answers, refit
+from pixsearch.prune.refit import _fit, answers, refit
 from pixsearch.prune.shares import by_magnitude
 from pixsearch.prune.slicing import outputs_kept, slice_network
 from pixsearch.signature import Port, Signature
@@ -70,3 +70,13 @@ def test_a_channel_that_others_make_up_is_not_missed():
     lost = (sliced(noise(2)) - whole(noise(2))).square().mean()
     refit(sliced, outputs_kept(whole, kept), inputs, answers(whole, inputs))
     assert (sliced(noise(2)) - whole(noise(2))).square().mean() < 1e-3 * lost
+
+
+@pytest.mark.parametrize(("dilation", "groups"), [(1, 1), (2, 1), (1, 2)])
+def test_a_convolution_is_found_from_what_it_gives(dilation, groups):
+    generator = torch.Generator().manual_seed(0)
+    known, fitted = (torch.nn.Conv2d(4, 6, 3, padding=dilation, dilation=dilation, groups=groups) for _ in range(2))
+    features = torch.randn(2, 4, 24, 24, generator=generator)
+    with torch.no_grad():
+        _fit(fitted, features, known(features))
+    torch.testing.assert_close(fitted.weight, known.weight, atol=1e-3, rtol=0)

@@ -70,6 +70,7 @@ def test_the_ladder_counts_from_its_first_rung_and_wants_a_chain(write_run: Writ
     for said in ("2.2 ×", "1.6 ×", "2.9 ×", "−0.19"):  # latency, multiply-adds and size of int8, and its PSNR, against the first
         assert said in shown
     assert page.figures["ladder"]["data"][0]["x"] == [78.0, 49.1, 36.0]
+    assert page.figures["ladder"]["data"][0]["text"] == ["float", "pruned", "pruned int8"]
     record = json.loads(path.read_text())
     record["rows"] = [record["rows"][place] for place in (0, 2, 1, 3)]  # a trained model behind a pruned one: no way down
     path.write_text(json.dumps(record))

@@ -181,6 +181,21 @@ def with_provider(target: str | None, provider: str | None) -> str | None:
     return f"{target}{'' if ':' in target else ':'}+{provider}"
 
 
+def crew(
+    workers: int | None, executor: str | None, address: str | None, candidate_limit: str | None, candidate_memory: str | None
+) -> dict[str, object]:
+    """The settings of who judges candidates; workers or an address name their executor, also where a record has another."""
+    from pixsearch.search.config import implied_executor
+
+    return given(
+        executor=executor or implied_executor(workers, address),
+        workers=workers,
+        address=address,
+        candidate_limit_s=candidate_limit,
+        candidate_memory_bytes=candidate_memory,
+    )
+
+
 def given(**options: object) -> dict[str, object]:
     """The options that were given, so that defaults stay with the settings they belong to; paths become absolute."""
     return {key: absolute(value) for key, value in options.items() if value is not None}

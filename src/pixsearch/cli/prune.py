@@ -86,7 +86,6 @@ def prune(
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import Launch, prune_stage
-    from pixsearch.search.config import implied_executor
 
     settings = {
         "data": o.given(photos=data, val=val, pairs=pairs, val_pairs=val_pairs, reduce=reduce, cache=cache, cache_cap_bytes=cache_cap),
@@ -96,11 +95,7 @@ def prune(
             objectives=objective,
             evaluations=evaluations,
             population=population,
-            executor=executor or implied_executor(workers, address),
-            workers=workers,
-            address=address,
-            candidate_limit_s=candidate_limit,
-            candidate_memory_bytes=candidate_memory,
+            **o.crew(workers, executor, address, candidate_limit, candidate_memory),
         ),
         "train": o.given(budget_s=budget, steps=steps, batch=batch, patch=patch, threads=threads, device=device, seed=seed),
     }

@@ -110,7 +110,6 @@ def search(
     """
     from pixsearch.cli.output import Output
     from pixsearch.cli.stages import Launch, default_run, search_stage
-    from pixsearch.search.config import implied_executor
 
     settings = {
         "task": o.task_of(task, scale, color, sigma, noise, shot, read, noise_level, window),
@@ -133,11 +132,7 @@ def search(
             protection=protection,
             seed=seed,
             threads=threads,
-            executor=executor or implied_executor(workers, address),
-            workers=workers,
-            address=address,
-            candidate_limit_s=candidate_limit,
-            candidate_memory_bytes=candidate_memory,
+            **o.crew(workers, executor, address, candidate_limit, candidate_memory),
         ),
     }
     run = resume or out or default_run(photos, pairs)

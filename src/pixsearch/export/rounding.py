@@ -39,7 +39,8 @@ def round_weights(weights: Values, curvature: Values, scheme: Scheme) -> Values:
     Whoever stores the result by its own ends finds its levels. Of the `_SPANS` the one with the least error is taken, for each output
     where each has a step of its own.
     """
-    found = [round_on(weights, curvature, grid_of(weights, scheme, span)) for span in _SPANS]
+    inverse = np.asarray(np.linalg.inv(_firm(curvature)), np.float64)
+    found = [round_on(weights, curvature, inverse, grid_of(weights, scheme, span)) for span in _SPANS]
     moves = [rounded - weights for rounded in found]
     errors = np.stack([np.einsum("mi,mij,mj->m", move, curvature, move) for move in moves])
     best = errors.argmin(axis=0) if scheme.per_channel else np.full(len(weights), errors.sum(axis=1).argmin())
@@ -61,8 +62,8 @@ def grid_of(weights: Values, scheme: Scheme, span: float = 1.0) -> Grid:
     return Grid(*(np.broadcast_to(values, len(weights)) for values in (np.maximum(step, _TINY), lowest, highest)))
 
 
-def round_on(weights: Values, curvature: Values, grid: Grid) -> Values:
-    """`weights` (M, N) rounded on `grid`, the errors of each carried on by `curvature` (M, N, N), each output alone.
+def round_on(weights: Values, curvature: Values, inverse: Values, grid: Grid) -> Values:
+    """`weights` (M, N) rounded on `grid`, the errors of each carried on by `curvature` and its `inverse` (M, N, N), each output alone.
 
     Weights at the ends of the grid stay there, so that a grid made of the result is the same. The rest are rounded in the
     order of their curvature, the largest first: the last find nobody to carry their errors.
@@ -72,8 +73,8 @@ def round_on(weights: Values, curvature: Values, grid: Grid) -> Values:
     ends = (nearest == lowest) | (nearest == highest)
     urgency = np.where(ends, np.inf, np.diagonal(curvature, axis1=1, axis2=2))
     order = np.argsort(-urgency, axis=1, kind="stable")
-    ordered = np.take_along_axis(np.take_along_axis(curvature, order[:, :, None], 1), order[:, None, :], 2)
-    carry = np.linalg.cholesky(np.linalg.inv(_firm(ordered))).transpose(0, 2, 1)
+    ordered = np.take_along_axis(np.take_along_axis(inverse, order[:, :, None], 1), order[:, None, :], 2)
+    carry = np.linalg.cholesky(ordered).transpose(0, 2, 1)
     left, ends, nearest = (np.take_along_axis(values, order, 1) for values in (weights, ends, nearest))
     levels = np.empty_like(weights)
     for place in range(weights.shape[1]):

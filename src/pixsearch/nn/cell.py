@@ -78,11 +78,11 @@ class Cells(Body):
     def features(self, folded: Tensor) -> Tensor:
         """What the tail sees: (N, width, H, W)."""
         entry, *cells = self.layers
-        out = entry(folded)
+        out: Tensor = entry(folded)
         shares = iter(() if self.predictor is None else self.predictor(out))
         for cell in cells:
             out = cell(out, shares)
-        return out  # type: ignore[no-any-return]
+        return out
 
 
 def build_cell(genotype: CellGenotype, signature: Signature, branches: Branches) -> Cells:

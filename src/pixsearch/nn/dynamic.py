@@ -2,9 +2,7 @@
 
 The kernel of output channel t is Σᵢ ηₜⁱ·wₜⁱ over its experts wₜⁱ, here beside a fixed kernel (`DynamicConv`). By linearity
 Σᵢ ηₜⁱ·(wₜⁱ ⊗ x) is the same: kernels can be fused, or feature maps. Fusing kernels costs one convolution, whatever the number of
-experts, and for a batch one convolution in groups, a group for each picture. A training step of a layer of 16 channels and 4 experts
-took 3.9 ms that way, 12 fusing features as published, 2.3 without experts (16 patches of 32×32, bfloat16, one thread), so it is also
-what trains.
+experts, and for a batch one convolution in groups, a group for each picture; it is the quicker way to train as well.
 """
 
 from __future__ import annotations

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 
-from pixsearch.prune.anatomies.layers import OUT, asked_by, draft_layer, draft_predictor
-from pixsearch.prune.anatomy import Anatomy, Draft, Lane, Place
+from pixsearch.prune.anatomies.layers import asked_by, draft_layer, draft_predictor, with_one_width
+from pixsearch.prune.anatomy import Anatomy, Draft, Lane
 from pixsearch.signature import Signature
 from pixsearch.space.chain import SKIP, first_width
 from pixsearch.space.dag import CellGenotype, loose_ends
@@ -24,12 +22,7 @@ def cell_anatomy(genotype: CellGenotype, signature: Signature) -> Anatomy:
     draft_predictor(draft, stream, asked)
     draft.conv("tail", stream, None)
     draft.alike(draft.makers)
-    return draft.done(partial(narrowed, genotype))
-
-
-def narrowed(genotype: CellGenotype, widths: Mapping[Place, int]) -> CellGenotype:
-    """The genotype with this width."""
-    return replace(genotype, width=widths[0, OUT])
+    return draft.done(partial(with_one_width, genotype))
 
 
 def _draft_cell(draft: Draft, genotype: CellGenotype, number: int, stream: Lane) -> Lane:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar
+
 from pixsearch.prune.anatomy import Draft, Heard, Lane, Place
 from pixsearch.space.chain import DYNAMIC, SEPARABLES, Layer
+from pixsearch.space.dag import CellGenotype
+from pixsearch.space.nsc_code import NscGenotype
 
 OUT, HIDDEN = "out", "hidden"
+
+Uniform = TypeVar("Uniform", CellGenotype, NscGenotype)
+
+
+def with_one_width(genotype: Uniform, widths: Mapping[Place, int]) -> Uniform:
+    """A genotype whose one width is that of every layer, with the width that its first layer has."""
+    return replace(genotype, width=widths[0, OUT])
 
 
 def draft_layer(draft: Draft, name: str, layer: Layer, inputs: Lane, key: Place) -> Lane:

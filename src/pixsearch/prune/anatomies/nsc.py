@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 
-from pixsearch.prune.anatomies.layers import OUT, draft_layer
-from pixsearch.prune.anatomy import Anatomy, Draft, Lane, Place
+from pixsearch.prune.anatomies.layers import draft_layer, with_one_width
+from pixsearch.prune.anatomy import Anatomy, Draft, Lane
 from pixsearch.signature import Signature
 from pixsearch.space.chain import first_width
 from pixsearch.space.nsc_code import Code, NscGenotype, loose_ends
@@ -22,12 +20,7 @@ def nsc_anatomy(genotype: NscGenotype, signature: Signature) -> Anatomy:
         current = _draft_block(draft, genotype, number, current)
     draft.conv("tail", current, None)
     draft.alike(draft.makers)
-    return draft.done(partial(narrowed, genotype))
-
-
-def narrowed(genotype: NscGenotype, widths: Mapping[Place, int]) -> NscGenotype:
-    """The genotype with this width."""
-    return replace(genotype, width=widths[0, OUT])
+    return draft.done(partial(with_one_width, genotype))
 
 
 def _draft_block(draft: Draft, genotype: NscGenotype, number: int, entering: Lane) -> Lane:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from pixsearch.report import wording as w
@@ -24,7 +25,7 @@ def ladder_plot(bench: BenchRecord, rungs: Sequence[Row]) -> Figure:
     sides = ["top center" if number % 2 == 0 else "bottom center" for number in range(len(rungs))]
     look: dict[str, Any] = {
         "mode": "lines+markers+text",
-        "text": [p.escaped(row.label) for row in rungs],
+        "text": [p.escaped(name) for name in _short([row.label for row in rungs])],
         "textposition": sides,
         "textfont": {"size": 11, "color": p.INK},
         "hovertext": hover,
@@ -37,3 +38,10 @@ def ladder_plot(bench: BenchRecord, rungs: Sequence[Row]) -> Figure:
     levels = p.marks(p.level(limit, f"{LOSS_DB:g} dB below {rungs[0].label}"))
     x = p.axis(f"{'modelled' if bench.modelled else 'median'} milliseconds a frame", type="log")
     return p.figure([trace], "", f"{bench.metric}, dB", xaxis=x, showlegend=False, **levels)
+
+
+def _short(labels: Sequence[str]) -> list[str]:
+    """The labels without the words that all of them begin with, which would cover those of near-by rungs."""
+    words = [label.split() for label in labels]
+    alike = len(list(takewhile(lambda same: len(set(same)) == 1, zip(*words, strict=False))))
+    return [" ".join(own[alike:]) or label for own, label in zip(words, labels, strict=True)]
