@@ -42,7 +42,9 @@ def test_ctrl_c_ends_all_workers_and_loses_nothing(photos: Path, tmp_path: Path)
     kept = candidates(run)
     resumed = pixsearch("search", "--resume", run, "--evaluations", kept + 1, "--executor", "inprocess", "--workers", 1, "--json")
     assert resumed.code == 0, resumed.err
-    assert candidates(run) == kept + 1
+    more = pixsearch("search", "--resume", run, "--evaluations", kept + 2, "--workers", 2)  # which name a pool, though it was in-process
+    assert more.code == 0, more.err
+    assert candidates(run) == kept + 2
 
 
 @pytest.mark.parametrize(
